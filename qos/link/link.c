@@ -1,0 +1,584 @@
+/* Composition of one link: receive, submit, poll, timers.  What goes again is in recovery.c, what rides in a
+ * datagram in build.c, where it goes in path.c.  Rule numbers are those of docs/protocol.md, section 6. */
+#include "link.h"
+
+#include <sampan/err.h>
+
+#include "bug.h"
+#include "build.h"
+#include "kinds.h"
+
+#include <string.h>
+
+#define KEEPALIVE_S     25 /* until OPTIONS say otherwise (ruling 43), as the two delays and the inbox */
+#define DELAY_CLIENT    (10 * SP_MS)
+#define DELAY_GATEWAY   (5 * SP_MS)
+#define ANSWER_WAIT     (2 * SP_MS) /* rule 1: an answer ready within this time carries the ACK */
+#define BUSY_ARRIVALS   10 /* rule 1: datagrams per round trip from which not each is acknowledged at once */
+#define CONTROL_RESERVE 8  /* one slot in so many is kept from messages, for answers */
+#define IDLE_EXTRA      (10 * SP_SECOND)
+#define PING_KEY        ((uint64_t)SP_KIND_PING << 32) /* one PING waits or is on its way, never more */
+
+size_t sp_link_memory_footprint(const struct sp_link_memory_config *cfg)
+{
+    return sp_pool_footprint(sp_queue_small_len(), cfg->small_max) +
+           sp_pool_footprint(sp_queue_large_len(), cfg->large_max) +
+           sp_pool_footprint(sizeof(struct sp_inflight_packet), cfg->packets_max) +
+           sp_pool_footprint(sizeof(struct sp_inflight_copy), cfg->copies_max);
+}
+
+/* Lays one pool at *mem and moves *mem behind it. */
+static void lay(struct sp_pool *pool, uint8_t **mem, size_t slot_len, size_t slots_max)
+{
+    sp_pool_init(pool, *mem, slot_len, slots_max);
+    *mem += sp_pool_footprint(slot_len, slots_max);
+}
+
+void sp_link_memory_init(struct sp_link_memory *m, void *mem, const struct sp_link_memory_config *cfg)
+{
+    uint8_t *at = mem;
+    lay(&m->small, &at, sp_queue_small_len(), cfg->small_max);
+    lay(&m->large, &at, sp_queue_large_len(), cfg->large_max);
+    lay(&m->packets, &at, sizeof(struct sp_inflight_packet), cfg->packets_max);
+    lay(&m->copies, &at, sizeof(struct sp_inflight_copy), cfg->copies_max);
+}
+
+void sp_link_note_event(struct sp_link *l, enum sp_link_event_kind kind)
+{
+    uint32_t heard = 1u << SP_LINK_HEARD;
+    if (kind == SP_LINK_DARK && (l->events & heard) != 0) {
+        l->events &= ~heard; /* the owner still knows it as dark */
+        return;
+    }
+    l->events |= 1u << kind;
+}
+
+static enum sp_dir dir_in(const struct sp_link *l)
+{
+    return l->cfg.role == SP_LINK_CLIENT ? SP_DIR_DOWN : SP_DIR_UP;
+}
+
+/* Encodes a frame and queues it.  SP_EFULL: no slot; SP_EINVAL. */
+static int put(struct sp_link *l, const struct sp_frame *f, uint64_t ref, uint64_t key)
+{
+    uint8_t bytes[SP_QUEUE_LARGE];
+    size_t cap = l->cfg.role == SP_LINK_CLIENT ? SP_QUEUE_LARGE - (SP_FRAMES_DOWN_MAX - SP_FRAMES_UP_MAX)
+                                               : SP_QUEUE_LARGE;
+    size_t len = 0;
+    if (sp_wire_encode(f, bytes, cap, &len) != 0)
+        return SP_EINVAL; /* a frame that never fits is as wrong as one that cannot be written */
+    struct sp_queue_frame *old = key == 0 ? NULL : sp_queue_find_key(&l->queue, key);
+    struct sp_queue_entry e = {
+        .bytes = {.p = bytes, .n = len}, .key = key, .ref = ref, .class = (uint8_t)sp_kinds_priority(f)};
+    struct sp_queue_frame *mine = sp_queue_put(&l->queue, &e);
+    if (mine == NULL)
+        return SP_EFULL;
+    l->is_stirred = true;
+    if (old == NULL)
+        return 0;
+    if (old->state == SP_QUEUE_WAITING)
+        sp_queue_take_place(&l->queue, mine, old);
+    if (old->ref == ref)
+        sp_recovery_withdraw(l, old);
+    else
+        sp_recovery_finish(l, old, SP_QUEUE_DROPPED);
+    return 0;
+}
+
+static void put_options(struct sp_link *l)
+{
+    struct sp_frame f = {.kind = SP_KIND_OPTIONS,
+                         .u.options = {.rev = l->own_rev,
+                                       .ackdelay_ms = l->cfg.ackdelay_ms,
+                                       .keepalive_s = l->cfg.keepalive_s,
+                                       .datagram = SP_DATAGRAM_MAX,
+                                       .inbox = l->cfg.inbox,
+                                       .flags = l->cfg.option_flags}};
+    l->owes_options = put(l, &f, 0, sp_kinds_key(&f)) != 0;
+}
+
+/* Rule 14; section 5.5: -20..0 %. */
+static void draw_keepalive(struct sp_link *l)
+{
+    sp_time base = l->cfg.keepalive_s * SP_SECOND;
+    l->keepalive_us = base - (sp_time)sp_rng_below(l->cfg.rng, (uint64_t)base / 5 + 1);
+}
+
+static void start_numbers(struct sp_link *l, sp_time now)
+{
+    l->next_pn = 1; /* 0 was the handshake's (section 2.3, step 4) */
+    l->skip_pn = sp_build_next_skip(l, 0);
+    /* The client has the ACCEPT and may always name 0; the gateway only if it took the frames of the INIT
+     * (ruling 3). */
+    sp_replay_mark(&l->replay, 0);
+    if (l->cfg.role == SP_LINK_CLIENT || l->cfg.early)
+        sp_ackset_add(&l->ackset, 0, now);
+}
+
+void sp_link_init(struct sp_link *l, const struct sp_link_config *cfg, sp_time now)
+{
+    bool is_client = cfg->role == SP_LINK_CLIENT;
+    memset(l, 0, sizeof *l);
+    l->cfg = *cfg;
+    if (l->cfg.keepalive_s == 0)
+        l->cfg.keepalive_s = KEEPALIVE_S;
+    sp_seal_init(&l->seal, cfg->crypto, is_client ? cfg->keys.up : cfg->keys.down,
+                 is_client ? SP_DIR_UP : SP_DIR_DOWN, now);
+    sp_seal_init(&l->unseal, cfg->crypto, is_client ? cfg->keys.down : cfg->keys.up,
+                 is_client ? SP_DIR_DOWN : SP_DIR_UP, now);
+    l->cfg.keys = (struct sp_session_keys_view){0}; /* borrowed for this call only */
+    sp_replay_init(&l->replay);
+    sp_ackset_init(&l->ackset);
+    sp_rtt_init(&l->rtt, is_client ? DELAY_GATEWAY : DELAY_CLIENT, now);
+    sp_loss_init(&l->loss, now);
+    sp_congestion_init(&l->congestion, now);
+    sp_pacer_init(&l->pacer, now);
+    sp_inflight_init(&l->inflight, &cfg->memory->packets, &cfg->memory->copies);
+    sp_queue_init(&l->queue, &cfg->memory->small, &cfg->memory->large);
+    sp_path_init(&l->path, &cfg->peer, is_client || cfg->is_validated, cfg->received_bytes);
+    sp_recovery_init(&l->recovery, now);
+    l->ack_at = l->pacer_at = l->retry_at = l->close_until = SP_NEVER;
+    l->ack_changed_at = l->arrivals_at = l->sent_at = now;
+    start_numbers(l, now);
+    draw_keepalive(l);
+    l->keepalive_at = now + l->keepalive_us;
+    l->own_rev = 1;
+    put_options(l);
+}
+
+void sp_link_wipe(struct sp_link *l)
+{
+    sp_inflight_wipe(&l->inflight);
+    sp_queue_wipe(&l->queue);
+    sp_seal_wipe(&l->seal);
+    sp_seal_wipe(&l->unseal);
+    l->is_closed = l->is_over = true;
+    l->events = 0;
+    l->frames = (struct sp_view){0};
+}
+
+/* ---- end ---- */
+
+/* Closes: every frame is given up, and only a CLOSE of our own is still sent. */
+static void shut(struct sp_link *l, const struct sp_frame_close *close, bool is_local, sp_time now)
+{
+    if (l->is_closed)
+        return;
+    l->is_closed = l->is_stirred = true;
+    l->close = *close;
+    l->close_is_local = l->close_due = is_local;
+    l->is_over = !is_local; /* CLOSE is never answered (ruling 25) */
+    l->close_until = now + 3 * sp_rtt_pto(&l->rtt);
+    for (struct sp_queue_frame *f = sp_queue_any(&l->queue); f != NULL; f = sp_queue_any(&l->queue))
+        sp_recovery_finish(l, f, SP_QUEUE_DROPPED);
+    sp_inflight_wipe(&l->inflight);
+    if (is_local)
+        l->frames = (struct sp_view){0};
+    sp_link_note_event(l, SP_LINK_CLOSED);
+}
+
+void sp_link_close(struct sp_link *l, enum sp_close code, uint16_t retry, sp_time now)
+{
+    struct sp_frame_close close = {.code = (uint8_t)code, .retry = retry};
+    shut(l, &close, true, now);
+}
+
+void sp_link_violation(struct sp_link *l, uint8_t cause, sp_time now)
+{
+    struct sp_frame_close close = {.code = SP_CLOSE_PROTOCOL, .cause = cause};
+    l->stats.violations++;
+    shut(l, &close, true, now);
+}
+
+bool sp_link_is_finished(const struct sp_link *l, sp_time now)
+{
+    return l->is_closed && (l->is_over || now >= l->close_until);
+}
+
+/* ---- receive ---- */
+
+/* The peer is elsewhere (rule 15). */
+static void note_moved(struct sp_link *l, sp_time now)
+{
+    sp_rtt_note_moved(&l->rtt, now);
+    sp_loss_note_moved(&l->loss);
+    sp_congestion_note_moved(&l->congestion, now);
+    sp_link_note_event(l, SP_LINK_MOVED);
+}
+
+static void take_options(struct sp_link *l, const struct sp_frame_options *o)
+{
+    int8_t ahead = (int8_t)(o->rev - l->peer_options.rev); /* serial arithmetic (section 4) */
+    if (l->has_peer_options && ahead <= 0)
+        return;
+    l->has_peer_options = true;
+    l->peer_options = *o;
+    l->rtt.peer_delay = o->ackdelay_ms * SP_MS;
+    sp_link_note_event(l, SP_LINK_OPTIONS);
+}
+
+/* Handles a frame of the link layer. */
+static void take_frame(struct sp_link *l, const struct sp_frame *f, const struct sp_addr *from, sp_time now)
+{
+    switch (f->kind) {
+    case SP_KIND_ACK:
+        if (sp_recovery_note_ack(l, &f->u.ack, now) != 0)
+            sp_link_violation(l, SP_KIND_ACK, now);
+        return;
+    case SP_KIND_PATH_CHALLENGE:
+        sp_path_note_challenged(&l->path, from, f->u.path.data);
+        return;
+    case SP_KIND_PATH_RESPONSE:
+        if (sp_path_note_answered(&l->path, from, f->u.path.data, now) == SP_PATH_MOVED)
+            note_moved(l, now);
+        return;
+    case SP_KIND_CLOSE:
+        shut(l, &f->u.close, false, now);
+        return;
+    case SP_KIND_OPTIONS:
+        take_options(l, &f->u.options);
+        return;
+    default: /* PAD and PING have done all by arriving */
+        return;
+    }
+}
+
+/* What a datagram as a whole asks for. */
+struct demand {
+    bool elicits, is_for_delivery;
+};
+
+static void note_kind(struct demand *d, uint8_t kind)
+{
+    const struct sp_kind_facts *facts = sp_kinds_get(kind);
+    d->elicits |= facts->name == NULL || facts->elicits;
+    d->is_for_delivery |= facts->name != NULL && !facts->is_link;
+}
+
+/* Rule 1: when the ACK of this datagram leaves. */
+static void owe_ack(struct sp_link *l, const struct demand *d, sp_time now)
+{
+    if (!d->elicits)
+        return;
+    sp_time passed = now - l->arrivals_at;
+    if (passed >= l->rtt.srtt) {
+        l->arrivals_before = passed < 2 * l->rtt.srtt ? l->arrivals : 0;
+        l->arrivals = 0;
+        l->arrivals_at = now;
+    }
+    if (l->arrivals < UINT16_MAX)
+        l->arrivals++;
+    if (l->acks_owed < UINT8_MAX)
+        l->acks_owed++;
+
+    bool is_busy = l->arrivals >= BUSY_ARRIVALS || l->arrivals_before >= BUSY_ARRIVALS;
+    if (is_busy ? l->acks_owed >= 2 : !d->is_for_delivery)
+        l->ack_now = true;
+    sp_time at = now + (is_busy ? l->cfg.ackdelay_ms * SP_MS : ANSWER_WAIT);
+    if (at < l->ack_at)
+        l->ack_at = at;
+}
+
+/* Reads all frames: those of the link are handled, the others wait for sp_link_next. */
+static void take_frames(struct sp_link *l, struct sp_view in, const struct sp_addr *from, sp_time now)
+{
+    uint8_t cause = 0;
+    if (sp_wire_check(in, dir_in(l), &cause) != 0) { /* all before the first is processed (ruling 30) */
+        sp_link_violation(l, cause, now);
+        return;
+    }
+    struct demand d = {0};
+    l->frames = in;
+    while (in.n > 0 && !l->is_closed) {
+        struct sp_frame f;
+        size_t used = 0;
+        int err = sp_wire_decode(in, dir_in(l), &f, &used);
+        SP_ASSERT(err == 0);
+        in.p += used;
+        in.n -= used;
+        note_kind(&d, f.kind);
+        take_frame(l, &f, from, now);
+    }
+    owe_ack(l, &d, now);
+}
+
+/* Opens a datagram in place and marks its number.  Input order: length, number, crypto, state
+ * (docs/style.md). */
+static int open_datagram(struct sp_link *l, const struct sp_datagram *in, sp_time now, uint64_t *pn,
+                         struct sp_view *frames)
+{
+    size_t header = sp_seal_header(l->unseal.dir);
+    if (in->len > SP_DATAGRAM_MAX || in->len < header + SP_TAG_LEN)
+        return SP_EMALFORMED;
+    uint16_t low = (uint16_t)(in->p[header - 2] << 8 | in->p[header - 1]);
+    *pn = sp_seal_number(l->replay.largest + 1, low);
+    if (*pn == 0)
+        return SP_EMALFORMED;
+    int err = sp_replay_check(&l->replay, *pn);
+    if (err != 0)
+        return err;
+    err = sp_seal_open(&l->unseal, in->p, in->len, *pn, l->replay.largest, 3 * sp_rtt_pto(&l->rtt), now,
+                       frames);
+    if (err != 0)
+        return err;
+    sp_replay_mark(&l->replay, *pn);
+    l->stats.packets_received++;
+    l->stats.bytes_received += in->len;
+    return 0;
+}
+
+/* Section 2.4: a CLOSE is repeated on the 1st, 2nd, 4th, 8th... packet that comes after it, for 3 PTO. */
+static int receive_closed(struct sp_link *l, const struct sp_datagram *in, sp_time now)
+{
+    uint64_t pn;
+    struct sp_view frames;
+    if (sp_link_is_finished(l, now) || open_datagram(l, in, now, &pn, &frames) != 0)
+        return SP_ECLOSED;
+    l->close_heard++;
+    if ((l->close_heard & (l->close_heard - 1)) == 0)
+        l->close_due = l->is_stirred = true;
+    return SP_ECLOSED;
+}
+
+static void note_address(struct sp_link *l, const struct sp_datagram *in, bool is_newest, sp_time now)
+{
+    if (l->cfg.role == SP_LINK_CLIENT)
+        return;
+    sp_time pto = sp_rtt_pto(&l->rtt);
+    if (sp_path_note_heard(&l->path, &in->peer, in->len, is_newest, pto, now) == SP_PATH_MOVED)
+        note_moved(l, now);
+    /* The first DATA proves that our ACCEPT arrived where the INIT came from (section 2.3, step 5). */
+    if (!l->is_up && sp_path_is_same(&in->peer, &l->cfg.peer) && sp_path_is_same(&in->peer, &l->path.peer))
+        sp_path_prove(&l->path);
+}
+
+int sp_link_receive(struct sp_link *l, struct sp_datagram *in, sp_time now)
+{
+    l->frames = (struct sp_view){0};
+    if (l->is_closed)
+        return receive_closed(l, in, now);
+    uint64_t before = l->replay.largest;
+    uint64_t pn = 0;
+    struct sp_view frames;
+    int err = open_datagram(l, in, now, &pn, &frames);
+    if (err != 0)
+        return err;
+
+    l->is_stirred = true;
+    sp_recovery_note_heard(l, now);
+    sp_loss_note_received(&l->loss, pn);
+    sp_ackset_add(&l->ackset, pn, now);
+    l->ack_changed_at = now;
+    l->ack_repeats = 0;
+    note_address(l, in, pn > before, now);
+    if (!l->is_up) {
+        l->is_up = true;
+        sp_link_note_event(l, SP_LINK_UP);
+    }
+    take_frames(l, frames, l->cfg.role == SP_LINK_CLIENT ? &l->path.peer : &in->peer, now);
+    return 0;
+}
+
+int sp_link_next(struct sp_link *l, struct sp_frame *out)
+{
+    while (l->frames.n > 0) {
+        size_t used = 0;
+        int err = sp_wire_decode(l->frames, dir_in(l), out, &used);
+        SP_ASSERT(err == 0); /* checked as a whole when it came */
+        l->frames.p += used;
+        l->frames.n -= used;
+        const struct sp_kind_facts *facts = sp_kinds_get(out->kind);
+        if (facts->name != NULL && !facts->is_link)
+            return 0;
+    }
+    return SP_EAGAIN;
+}
+
+/* ---- submit and poll ---- */
+
+int sp_link_submit(struct sp_link *l, const struct sp_frame *f, uint64_t ref, sp_time now)
+{
+    (void)now;
+    if (l->is_closed)
+        return SP_ECLOSED;
+    uint64_t key = sp_kinds_key(f);
+    bool replaces = key != 0 && sp_queue_find_key(&l->queue, key) != NULL;
+    if (!replaces && l->queue.frames >= l->cfg.frames_max)
+        return SP_EFULL;
+    return put(l, f, ref, key);
+}
+
+void sp_link_cancel(struct sp_link *l, uint64_t ref)
+{
+    if (ref == 0)
+        return;
+    for (struct sp_queue_frame *f = sp_queue_find_ref(&l->queue, ref); f != NULL;
+         f = sp_queue_find_ref(&l->queue, ref))
+        sp_recovery_withdraw(l, f);
+}
+
+size_t sp_link_room(const struct sp_link *l)
+{
+    uint32_t most = l->cfg.frames_max - (uint32_t)l->cfg.frames_max / CONTROL_RESERVE;
+    if (l->is_closed || l->queue.frames >= most)
+        return 0;
+    return most - l->queue.frames;
+}
+
+/* Takes the event from the pending ones. */
+static bool take_event(struct sp_link *l, enum sp_link_event_kind kind, struct sp_link_event *ev)
+{
+    uint32_t bit = 1u << kind;
+    if ((l->events & bit) == 0)
+        return false;
+    l->events &= ~bit;
+    memset(ev, 0, sizeof *ev);
+    ev->kind = kind;
+    ev->peer = l->path.peer;
+    if (kind == SP_LINK_OPTIONS)
+        ev->options = l->peer_options;
+    if (kind == SP_LINK_CLOSED) {
+        ev->close = l->close;
+        ev->is_local = l->close_is_local;
+    }
+    return true;
+}
+
+int sp_link_poll(struct sp_link *l, struct sp_link_event *ev)
+{
+    static const enum sp_link_event_kind order[] = {SP_LINK_UP, SP_LINK_DARK, SP_LINK_HEARD, SP_LINK_MOVED,
+                                                    SP_LINK_OPTIONS};
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        if (take_event(l, order[i], ev))
+            return 0;
+    }
+    uint64_t ref;
+    enum sp_queue_state outcome;
+    if (sp_queue_poll(&l->queue, &ref, &outcome) == 0) {
+        memset(ev, 0, sizeof *ev);
+        ev->kind = outcome == SP_QUEUE_ACKED ? SP_LINK_ACKED : SP_LINK_DROPPED;
+        ev->ref = ref;
+        return 0;
+    }
+    return take_event(l, SP_LINK_CLOSED, ev) ? 0 : SP_EAGAIN;
+}
+
+/* ---- time ---- */
+
+static sp_time idle_at(const struct sp_link *l)
+{
+    uint16_t declared = l->cfg.keepalive_s;
+    if (l->cfg.role == SP_LINK_GATEWAY)
+        declared = l->has_peer_options && l->peer_options.keepalive_s > 0 ? l->peer_options.keepalive_s
+                                                                          : KEEPALIVE_S;
+    return l->recovery.heard_at + 3 * declared * SP_SECOND + IDLE_EXTRA;
+}
+
+/* Rule 14.  The PING is a frame like any other, so that an unanswered one is repeated per PTO and darkens the
+ * link (ruling 48); without a slot for it one goes that nobody waits for. */
+static void ping(struct sp_link *l)
+{
+    struct sp_frame f = {.kind = SP_KIND_PING};
+    if (put(l, &f, 0, PING_KEY) != 0)
+        l->recovery.wants_ping = true;
+    l->is_stirred = true;
+}
+
+static void tick(struct sp_link *l, sp_time now)
+{
+    if (l->is_closed) {
+        l->is_over |= now >= l->close_until;
+        return;
+    }
+    if (now >= idle_at(l)) {
+        sp_link_close(l, SP_CLOSE_IDLE, 0, now);
+        return;
+    }
+    if (l->ack_at <= now) {
+        l->ack_now = true;
+        l->ack_at = SP_NEVER;
+    }
+    if (l->pacer_at <= now)
+        l->pacer_at = SP_NEVER;
+    if (l->retry_at <= now)
+        l->retry_at = SP_NEVER;
+    if (l->owes_options)
+        put_options(l);
+    if (l->cfg.role == SP_LINK_CLIENT && !l->recovery.is_dark && l->keepalive_at <= now) {
+        draw_keepalive(l);
+        l->keepalive_at = now + l->keepalive_us;
+        ping(l);
+    }
+    sp_recovery_tick(l, now);
+    if (sp_path_tick(&l->path, sp_rtt_pto(&l->rtt), now) == SP_PATH_MOVED)
+        note_moved(l, now);
+}
+
+int sp_link_transmit(struct sp_link *l, struct sp_datagram *out, sp_time now)
+{
+    tick(l, now);
+    int err = l->is_over ? SP_EAGAIN : sp_build_datagram(l, out, now);
+    if (err != 0)
+        l->is_stirred = false;
+    return err;
+}
+
+static sp_time earlier(sp_time a, sp_time b)
+{
+    return a < b ? a : b;
+}
+
+sp_time sp_link_deadline(const struct sp_link *l)
+{
+    if (l->is_stirred || l->events != 0 || sp_queue_has_news(&l->queue))
+        return 0;
+    if (l->is_closed)
+        return l->is_over ? SP_NEVER : l->close_until;
+    sp_time at = earlier(idle_at(l), l->ack_at);
+    at = earlier(at, earlier(l->pacer_at, l->retry_at));
+    at = earlier(at, earlier(sp_recovery_deadline(l), sp_path_deadline(&l->path)));
+    if (l->cfg.role == SP_LINK_CLIENT && !l->recovery.is_dark)
+        at = earlier(at, l->keepalive_at);
+    return at;
+}
+
+void sp_link_network(struct sp_link *l, sp_time now)
+{
+    if (l->is_closed)
+        return;
+    sp_rtt_init(&l->rtt, l->rtt.peer_delay, now);
+    sp_loss_init(&l->loss, now);
+    sp_congestion_init(&l->congestion, now);
+    sp_pacer_init(&l->pacer, now);
+    sp_recovery_note_network(l, now);
+    ping(l);
+}
+
+void sp_link_options(struct sp_link *l, uint16_t keepalive_s, uint16_t inbox, uint16_t flags, sp_time now)
+{
+    if (l->is_closed)
+        return;
+    l->cfg.keepalive_s = keepalive_s == 0 ? KEEPALIVE_S : keepalive_s;
+    l->cfg.inbox = inbox;
+    l->cfg.option_flags = flags;
+    l->own_rev++;
+    draw_keepalive(l);
+    l->keepalive_at = now + l->keepalive_us;
+    put_options(l);
+}
+
+sp_time sp_link_pto(const struct sp_link *l)
+{
+    return 3 * sp_rtt_pto(&l->rtt);
+}
+
+void sp_link_read_stats(const struct sp_link *l, struct sp_link_stats *out)
+{
+    *out = l->stats;
+    out->srtt_us = l->rtt.srtt;
+    out->rttvar_us = l->rtt.rttvar;
+    out->min_rtt_us = sp_rtt_min(&l->rtt);
+    out->cwnd = l->congestion.cwnd;
+    out->bytes_in_flight = l->inflight.bytes;
+    out->frames_waiting = l->queue.waiting;
+}
