@@ -1,0 +1,35 @@
+/* What keeps LMDB out of the situations it does not survive: a folder and file with the right owner, a file
+ * that is as long as its pages say, room before it runs out.  It knows no tree and no request. */
+#ifndef SP_LMDB_GUARD_H
+#define SP_LMDB_GUARD_H
+
+#include <sampan/err.h>
+
+#include <lmdb.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sp_store_config;
+
+struct sp_lmdb_guard {
+    int dir_fd;             /* holds the lock that makes us the only process */
+    uint64_t reserve_bytes; /* left free on map and disk */
+    bool full, disk_full;
+    unsigned checks;
+};
+
+/* Creates the folder (0700) when absent, locks it, and checks data.mdb before LMDB maps it.  *fresh: there is
+ * no data yet.  0; SP_EBUSY: another process has it; SP_ECORRUPT; SP_EVERSION; SP_EIO.  On error nothing is
+ * left open. */
+int sp_lmdb_guard_open(struct sp_lmdb_guard *g, const char *dir, const struct sp_store_config *cfg,
+                       bool *fresh);
+/* Flushes the folder and its parent: the file names are durable. */
+int sp_lmdb_guard_sync(const struct sp_lmdb_guard *g);
+void sp_lmdb_guard_close(struct sp_lmdb_guard *g);
+
+/* Renews g->full: the map at each call, the disk at every 64th and while full.  txn: a live transaction. */
+void sp_lmdb_guard_look(struct sp_lmdb_guard *g, MDB_txn *txn);
+/* A commit met a full disk: look at it again with the next. */
+void sp_lmdb_guard_note_full(struct sp_lmdb_guard *g);
+
+#endif
