@@ -1,0 +1,111 @@
+/* Two queues, one submit: RANGEs beyond the port's bound wait without holding up anything else. */
+#include "batch.h"
+
+#include "bug.h"
+#include "core.h"
+
+void sp_batch_add(struct sp_batch *b, struct sp_ask *ask)
+{
+    SP_ASSERT(!ask->is_out);
+    SP_ASSERT(ask->answer != NULL);
+    ask->is_out = true;
+    ask->req.cookie = (uint64_t)(uintptr_t)ask;
+    sp_list_append(ask->req.op == SP_STORE_RANGE ? &b->ranges : &b->asks, &ask->node);
+    b->out++;
+}
+
+void sp_batch_poll(struct sp_gateway *g, sp_time now)
+{
+    struct sp_batch *b = &g->batch;
+    for (unsigned round = 0; round < SP_CONF_POLLS_MAX; round++) {
+        size_t n = 0;
+        (void)sp_store_poll(b->port, b->dones, SP_CONF_DONE_MAX, &n, now);
+        for (size_t i = 0; i < n; i++) {
+            /* The cookie is the address that sp_batch_add gave away; the store returns it untouched. */
+            struct sp_ask *ask =
+                (struct sp_ask *)(uintptr_t)b->dones[i].cookie; // NOLINT(performance-no-int-to-ptr)
+            SP_ASSERT(ask->is_out);
+            ask->is_out = false;
+            SP_ASSERT(b->out > 0);
+            b->out--;
+            if (ask->req.op == SP_STORE_RANGE)
+                b->ranges_out--;
+            ask->answer(g, ask, &b->dones[i], now);
+            sp_store_release(b->port, &b->dones[i]);
+        }
+        if (n < SP_CONF_DONE_MAX)
+            return;
+    }
+}
+
+/* Copies up to max requests of a queue behind the n that are in b->reqs; they stay queued until the port took
+ * them. */
+static size_t gather(struct sp_batch *b, const struct sp_list *from, size_t n, size_t max)
+{
+    const struct sp_node *node;
+    SP_LIST_FOREACH (node, from) {
+        if (max == 0 || n == SP_CONF_BATCH_MAX)
+            break;
+        b->reqs[n++] = SP_LIST_ITEM(node, const struct sp_ask, node)->req;
+        max--;
+    }
+    return n;
+}
+
+static void take_off(struct sp_list *from, size_t n)
+{
+    while (n-- > 0) {
+        struct sp_node *node = sp_list_first(from);
+        SP_ASSERT(node != NULL);
+        sp_list_remove(node);
+    }
+}
+
+/* Submits the first requests of b->reqs: all n, or half of them, and so on.  Returns how many the port took.
+ */
+static size_t submit_some(struct sp_batch *b, size_t n)
+{
+    while (n > 0 && sp_store_submit(b->port, b->reqs, n) != 0)
+        n /= 2;
+    return n;
+}
+
+void sp_batch_submit(struct sp_gateway *g, sp_time now)
+{
+    struct sp_batch *b = &g->batch;
+    b->again_at = SP_NEVER;
+    for (;;) {
+        size_t smalls = gather(b, &b->asks, 0, SP_CONF_BATCH_MAX);
+        size_t n = gather(b, &b->ranges, smalls, SP_CONF_RANGES_MAX - b->ranges_out);
+        if (n == 0)
+            return;
+        size_t taken = submit_some(b, n);
+        take_off(&b->asks, taken < smalls ? taken : smalls);
+        if (taken > smalls) {
+            take_off(&b->ranges, taken - smalls);
+            b->ranges_out += taken - smalls;
+        }
+        if (taken < n) {
+            g->stats.store_full += n - taken;
+            b->again_at = now + SP_CONF_STORE_AGAIN;
+            return;
+        }
+    }
+}
+
+sp_time sp_batch_deadline(const struct sp_batch *b)
+{
+    sp_time at = sp_store_deadline(b->port);
+    if (b->again_at != SP_NEVER)
+        return b->again_at < at ? b->again_at : at;
+    if (!sp_list_is_empty(&b->asks))
+        return INT64_MIN;
+    if (!sp_list_is_empty(&b->ranges) && b->ranges_out < SP_CONF_RANGES_MAX)
+        return INT64_MIN;
+    return at;
+}
+
+bool sp_batch_is_idle(const struct sp_batch *b)
+{
+    return b->out == 0;
+}

@@ -1,0 +1,18 @@
+/* Requests about groups, devices and streams.  None is offered by this gateway: each gets a definite answer.
+ */
+#ifndef SP_SVC_CTRL_H
+#define SP_SVC_CTRL_H
+
+#include "wire.h"
+
+struct sp_gateway;
+struct sp_session;
+
+/* CTRL:R gets CTRL:A with FORBIDDEN (group ops without the right) or BAD, and an empty map. */
+void sp_svc_ctrl_receive(struct sp_gateway *g, struct sp_session *s, const struct sp_frame_ctrl *f,
+                         sp_time now);
+/* STREAM_OPEN gets STREAM_RESET: 1 refused (no right), else 3 no such service. */
+void sp_svc_ctrl_stream(struct sp_gateway *g, struct sp_session *s, const struct sp_frame_stream *f,
+                        sp_time now);
+
+#endif
