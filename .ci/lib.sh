@@ -27,7 +27,7 @@ need() {
   rm -f "${TMPDIR:-/tmp}/sampan-apt.$$"
 }
 
-# sources DIR...: the C files and headers git tracks (or, outside git, that exist) below the folders.
+# sources DIR...: the C files and headers below the folders.
 sources() {
-  git ls-files -co --exclude-standard -- "$@" 2>/dev/null | grep -E '\.[ch]$' || find "$@" -name '*.[ch]'
+  find "$@" -name '*.[ch]' -not -path '*/build/*' | sort
 }

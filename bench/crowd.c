@@ -42,6 +42,16 @@ static bool remember(struct pair *p, size_t number)
     return true;
 }
 
+static struct sp_runner *sender(struct crowd *c, size_t pair)
+{
+    return &c->stage.users[2 * pair + SP_STAGE_A];
+}
+
+static struct sp_runner *receiver(struct crowd *c, size_t pair)
+{
+    return &c->stage.users[2 * pair + SP_STAGE_B];
+}
+
 static int send_one(struct crowd *c, unsigned i, sp_time due, sp_time now, struct sp_trouble *t)
 {
     uint8_t body[BODY_MAX] = {0};
@@ -54,7 +64,7 @@ static int send_one(struct crowd *c, unsigned i, sp_time due, sp_time now, struc
     memcpy(body, &number, sizeof number);
     sp_stage_user_name(2 * i + SP_STAGE_B, to);
     const struct sp_outgoing m = {.to = {(const uint8_t *)to, strlen(to)}, .body = {body, c->plan->size}};
-    int rc = sp_client_submit(c->stage.users[2 * i].client, &m, &id, now);
+    int rc = sp_client_submit(sender(c, i)->client, &m, &id, now);
     if (rc == SP_EFULL)
         return 1;
     if (rc != 0)
@@ -93,7 +103,7 @@ static int take_sender(struct crowd *c, unsigned i, struct sp_trouble *t)
 {
     struct sp_client_event ev;
     struct pair *p = &c->pairs[i];
-    while (sp_client_poll(c->stage.users[2 * i].client, &ev, sp_sys_now()) == 0) {
+    while (sp_client_poll(sender(c, i)->client, &ev, sp_sys_now()) == 0) {
         if (ev.kind == SP_CLIENT_FAILED || ev.kind == SP_CLIENT_UNKNOWN)
             return sp_trouble_set(t, SP_EXIT_FAILED, "a message was refused: %s",
                                   sp_runner_code_name(ev.code));
@@ -130,7 +140,7 @@ static void take_message(struct crowd *c, struct pair *p, const struct sp_client
 
 static int take_receiver(struct crowd *c, unsigned i, struct sp_trouble *t)
 {
-    struct sp_client *client = c->stage.users[2 * i + SP_STAGE_B].client;
+    struct sp_client *client = receiver(c, i)->client;
     struct sp_client_event ev;
     struct sp_seq upto = {0};
     while (sp_client_poll(client, &ev, sp_sys_now()) == 0) {
@@ -171,11 +181,11 @@ static int turn(struct crowd *c, struct sp_trouble *t)
     if (await(c, t) != 0)
         return -1;
     for (unsigned i = 0; i < n; i++) {
-        sp_runner_take(&c->stage.users[2 * i]);
-        sp_runner_take(&c->stage.users[2 * i + 1]);
+        sp_runner_take(sender(c, i));
+        sp_runner_take(receiver(c, i));
         if (take_sender(c, i, t) != 0 || take_receiver(c, i, t) != 0 ||
-            send_due(c, i, sp_sys_now(), t) != 0 || sp_runner_flush(&c->stage.users[2 * i], t) != 0 ||
-            sp_runner_flush(&c->stage.users[2 * i + 1], t) != 0)
+            send_due(c, i, sp_sys_now(), t) != 0 || sp_runner_flush(sender(c, i), t) != 0 ||
+            sp_runner_flush(receiver(c, i), t) != 0)
             return -1;
     }
     return 0;
@@ -202,11 +212,21 @@ static int go_online(struct crowd *c, struct sp_trouble *t)
     }
 }
 
-/* CPU seconds of the gateway so far, from /proc. */
+/* The n-th field of a line of words, n from 0; NULL if there are fewer. */
+static const char *field(const char *line, unsigned n)
+{
+    for (; n > 0 && *line != '\0'; n--) {
+        line += strcspn(line, " ");
+        line += strspn(line, " ");
+    }
+    return *line != '\0' ? line : NULL;
+}
+
+/* CPU seconds of the gateway so far: utime and stime are the 12th and 13th field behind the name (proc(5)).
+ */
 static double gateway_cpu(const struct crowd *c)
 {
     char path[64], line[512] = "";
-    unsigned long user = 0, sys = 0;
     (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)c->stage.gateway.pid);
     FILE *f = fopen(path, "re");
     if (f == NULL)
@@ -214,10 +234,13 @@ static double gateway_cpu(const struct crowd *c)
     const char *got = fgets(line, sizeof line, f);
     (void)fclose(f);
     const char *rest = got != NULL ? strrchr(line, ')') : NULL;
-    if (rest == NULL ||
-        sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys) != 2)
+    const char *times = rest != NULL ? field(rest, 12) : NULL;
+    if (times == NULL)
         return 0;
-    return (double)(user + sys) / (double)sysconf(_SC_CLK_TCK);
+    char *end;
+    unsigned long ticks = strtoul(times, &end, 10);
+    ticks += strtoul(end, NULL, 10);
+    return (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
 static void read_wire(const struct crowd *c, uint64_t *bytes, uint64_t *sent, uint64_t *resent)

@@ -80,58 +80,61 @@ static int play_losses(const struct options *o)
     return code;
 }
 
-int main(int argc, char **argv)
+static int parse(struct options *o, int argc, char **argv)
 {
-    struct options o = {.rate = 10, .closed = 16, .pairs = 1, .size = 150, .for_s = 20, .seed = 1};
     const struct sp_args_opt opts[] = {
         {.name = "--loss",
          .value = "LIST",
          .help = "shares lost each way on both legs, a run for each: 0,10%,30%",
-         .text = &o.loss},
+         .text = &o->loss},
         {.name = "--rtt",
          .value = "MS",
          .help = "round trip of each leg (0: no relay)",
-         .number = &o.rtt_ms,
+         .number = &o->rtt_ms,
          .max = 5000},
         {.name = "--jitter",
          .value = "MS",
          .help = "up to so much more each way",
-         .number = &o.jitter_ms,
+         .number = &o->jitter_ms,
          .max = 5000},
         {.name = "--rate",
          .value = "N",
          .help = "loss: messages a second of each pair (10)",
-         .number = &o.rate,
+         .number = &o->rate,
          .min = 1,
          .max = 100000},
         {.name = "--closed",
          .value = "N",
          .help = "load: messages of each pair on the way (16)",
-         .number = &o.closed,
+         .number = &o->closed,
          .min = 1,
          .max = 4096},
         {.name = "--pairs",
          .value = "N",
          .help = "pairs of users (1)",
-         .number = &o.pairs,
+         .number = &o->pairs,
          .min = 1,
          .max = SP_STAGE_PAIRS_MAX},
         {.name = "--size",
          .value = "B",
          .help = "bytes of a body (150)",
-         .number = &o.size,
+         .number = &o->size,
          .min = 16,
          .max = 1000},
         {.name = "--for",
          .value = "SEC",
          .help = "length of a run (20)",
-         .number = &o.for_s,
+         .number = &o->for_s,
          .min = 1,
          .max = 3600},
-        {.name = "--seed", .value = "N", .help = "seed of the losses (1)", .number = &o.seed, .max = 1000000},
+        {.name = "--seed",
+         .value = "N",
+         .help = "seed of the losses (1)",
+         .number = &o->seed,
+         .max = 1000000},
         {.name = "--on-disk",
          .help = "clients keep their queues in LMDB files instead of memory",
-         .flag = &o.is_on_disk},
+         .flag = &o->is_on_disk},
     };
     const struct sp_args args = {
         .program = "sampan-bench",
@@ -146,7 +149,13 @@ int main(int argc, char **argv)
         .opts_n = sizeof opts / sizeof opts[0],
     };
     size_t n = 0;
-    int code = sp_args_parse(&args, argc, argv, &n);
+    return sp_args_parse(&args, argc, argv, &n);
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {.rate = 10, .closed = 16, .pairs = 1, .size = 150, .for_s = 20, .seed = 1};
+    int code = parse(&o, argc, argv);
     if (code >= 0)
         return code;
     bool is_loss = strcmp(argv[1], "loss") == 0;

@@ -2,6 +2,7 @@
 """A client that was written from docs/protocol.md alone talks with the real gateway and the real client: both ways,
 once and in order, without loss and with 10 % of it, and a wrong frame ends the session that sent it and nothing else.
 """
+import json
 import sys
 
 sys.dont_write_bytecode = True
@@ -10,7 +11,9 @@ from rig import check, count_lines, main
 from second_client import CLOSE_PROTOCOL, Client, encode_frame
 
 N = 50
-WATER = ["--loss", "10%"]
+UNANSWERED = 2
+RATE = "100"  # messages per second of `sampan send`
+LOSS = "10%"
 DELIVERED = 3
 
 
@@ -31,7 +34,11 @@ def second_to_first(rig, p, port, name, device):
         recv = rig.sampan("recv", "recv", "--token", rig.token("b", device, port), "--state", name + ".state",
                           "--count", str(N), stdout=out)
     bodies = [b"%s %d from p" % (name.encode(), i) for i in range(N)]
-    ids = [p.send(b"b", body, four=i % 5 == 4) for i, body in enumerate(bodies)]
+    ids = []
+    for i, body in enumerate(bodies):
+        ids.append(p.send(b"b", body, four=i % 5 == 4))
+        # Few at a time, so that they do not share a datagram and each can be lost.
+        p.run(lambda: sum(p.states[i] == 0 for i in ids) < UNANSWERED, 30, "an answer")
     p.run(lambda: recv.popen.poll() is not None, 90, "the end of recv")
     check(recv.wait(1) == 0, f"recv ended with {recv.popen.returncode}: {recv.text()[-1500:]}")
     p.run(lambda: all(p.states[i] == DELIVERED for i in ids), 90, "DELIVERED of all")
@@ -46,7 +53,7 @@ def first_to_second(rig, p, token, name):
     before = len(p.received)
     with open(rig.path("in"), "rb") as source, open(rig.path("sent"), "wb") as sent:
         send = rig.sampan("send", "send", "--token", token, "--state", "a." + name, "--to", "p", "--wait", "delivered",
-                          stdin=source, stdout=sent)
+                          "--rate", RATE, stdin=source, stdout=sent)
     p.run(lambda: send.popen.poll() is not None, 90, "the end of send")
     check(send.wait(1) == 0, f"send ended with {send.popen.returncode}: {send.text()[-1500:]}")
     got = p.received[before:]
@@ -55,6 +62,15 @@ def first_to_second(rig, p, token, name):
     check({m.sender for m in got} == {b"a"}, "not from a")
     states = {line.split(b"\t")[2] for line in lines(rig.path("sent"))}
     check(states == {b"delivered"}, f"send printed {states}")
+
+
+def lost(rig, relay, name):
+    """What the relay took away, up and down; a test under loss that lost nothing proves nothing."""
+    relay.term()
+    with open(rig.path(name), "rb") as f:
+        stats = json.load(f)
+    check(stats["up_loss"] > 0 and stats["down_loss"] > 0, f"the relay of p lost nothing: {stats}")
+    return stats["up_loss"], stats["down_loss"]
 
 
 def wrong_frames():
@@ -82,8 +98,9 @@ def violate(rig, number, what, data, cause):
 def innocents(rig, p):
     """While sessions of x are closed, those of p and b live on; and x may come back."""
     out_path = rig.path("witness")
+    token = rig.token("b", 9, rig.port)
     with open(out_path, "wb") as out:
-        recv = rig.sampan("recv", "recv", "--token", rig.token("b", 9, rig.port), "--state", "witness.state", stdout=out)
+        recv = rig.sampan("recv", "recv", "--token", token, "--state", "witness.state", stdout=out)
     p.send(b"b", b"before")
     p.run(lambda: count_lines(out_path) == 1, 20, "the first message at the witness")
     sessions, before = p.history[:], rig.stat()
@@ -114,17 +131,18 @@ def test(rig):
     flips = p.link.flips
     p.close()
 
-    _, port_p = rig.drop(*WATER, "--seed", "21")
-    _, port_a = rig.drop(*WATER, "--seed", "22")
-    _, port_b = rig.drop(*WATER, "--seed", "23")
+    relays = [rig.drop("--loss", LOSS, "--seed", seed, "--stats", rig.path(seed)) for seed in ("31", "32", "33")]
+    port_p, port_a, port_b = [port for _, port in relays]
     p = client(rig, "p", 4, port_p)  # another device of p: its mailbox goes on where the first one stopped
     second_to_first(rig, p, port_b, "lossy", 5)
     first_to_second(rig, p, rig.token("a", 6, port_a), "lossy")
     flips += p.link.flips
+    check(p.history.count("ACCEPT") == 1, f"the loss was not repaired but cost a session: {p.history}")
     check(flips > 0, "no key was changed")
     p.close()
+    up, down = lost(rig, relays[0][0], "31")
     check(gateway.term() == 0, "gateway did not stop cleanly")
-    return f"({4 * N} messages, {cases} wrong frames, {flips} key changes)"
+    return f"({4 * N} messages, {cases} wrong frames, {flips} key changes, {up} + {down} datagrams of p lost)"
 
 
 main(test)

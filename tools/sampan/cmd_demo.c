@@ -37,6 +37,7 @@ struct demo {
     uint64_t gateway_resent_before, gateway_resent, client_resent_before, removed_before, stored_told;
     uint64_t datagrams_before;
     bool is_terminal, has_been_absent, has_been_killed;
+    char command[256], logs[2][SP_CHILD_PATH_MAX]; /* what the report points to */
 };
 
 static sp_time part(const struct demo *d, uint64_t numerator, uint64_t denominator)
@@ -312,35 +313,34 @@ static int play(struct demo *d, struct sp_trouble *t)
     return 0;
 }
 
-static int write_report(struct demo *d, const char *command, struct sp_trouble *t)
+static int write_report(struct demo *d, struct sp_trouble *t)
 {
-    char logs[2][SP_CHILD_PATH_MAX], stats[2][SP_CHILD_PATH_MAX];
+    char stats[2][SP_CHILD_PATH_MAX];
     sp_stage_end_relays(&d->stage);
     sp_stage_path(&d->stage, "drop.a.stats", stats[0], sizeof stats[0]);
     sp_stage_path(&d->stage, "drop.b.stats", stats[1], sizeof stats[1]);
-    sp_stage_path(&d->stage, "drop.a.events", logs[0], sizeof logs[0]);
-    sp_stage_path(&d->stage, "drop.b.events", logs[1], sizeof logs[1]);
-    d->report.drop_logs[0] = logs[0];
-    d->report.drop_logs[1] = logs[1];
+    sp_stage_path(&d->stage, "drop.a.events", d->logs[0], sizeof d->logs[0]);
+    sp_stage_path(&d->stage, "drop.b.events", d->logs[1], sizeof d->logs[1]);
+    d->report.drop_logs[0] = d->logs[0];
+    d->report.drop_logs[1] = d->logs[1];
     d->report.score = &d->score;
-    d->report.command = command;
+    d->report.command = d->command;
     d->report.loss = d->opt.loss;
     d->report.seed = d->opt.seed;
     d->report.datagrams = sp_report_entered(stats[0]) + sp_report_entered(stats[1]);
-    d->report.dropped = sp_report_drops(logs[0]) + sp_report_drops(logs[1]);
+    d->report.dropped = sp_report_drops(d->logs[0]) + sp_report_drops(d->logs[1]);
     return sp_report_write(&d->report, d->opt.report, t);
 }
 
 /* Prints the verdict.  Every message has a definite OK only if its sender knows of its delivery. */
 static int conclude(struct demo *d, struct sp_trouble *t)
 {
-    char command[256];
     size_t lost = sp_score_lost(&d->score), told = d->score.counts[SP_SCORE_KNOWN];
-    (void)snprintf(command, sizeof command, "tools/demo --loss %g --for %" PRIu64 " --seed %" PRIu64,
+    (void)snprintf(d->command, sizeof d->command, "tools/demo --loss %g --for %" PRIu64 " --seed %" PRIu64,
                    d->opt.loss, d->opt.for_s, d->opt.seed);
     d->report.is_good = lost == 0 && d->score.duplicated == 0 && d->score.disordered == 0 &&
                         d->score.strange == 0 && told == d->score.n;
-    int rc = write_report(d, command, t);
+    int rc = write_report(d, t);
     if (d->is_terminal)
         (void)printf("\033[8B\n");
     show_line(d, sp_sys_now());
@@ -351,7 +351,7 @@ static int conclude(struct demo *d, struct sp_trouble *t)
                  d->score.disordered);
     if (rc == 0)
         (void)printf("report: %s\n", d->opt.report);
-    (void)printf("seed %" PRIu64 ": repeat with %s\n", d->opt.seed, command);
+    (void)printf("seed %" PRIu64 ": repeat with %s\n", d->opt.seed, d->command);
     if (rc != 0)
         return sp_trouble_print(t, "sampan demo");
     return d->report.is_good ? SP_EXIT_OK : SP_EXIT_FAILED;

@@ -41,7 +41,7 @@ static size_t base64(const uint8_t *in, size_t n, char *dst)
         uint32_t v =
             (uint32_t)in[i] << 16 | (i + 1 < n ? (uint32_t)in[i + 1] << 8 : 0) | (i + 2 < n ? in[i + 2] : 0);
         for (int k = 0; k < 4; k++)
-            dst[out++] = i + (size_t)k <= n ? digits[v >> (18 - 6 * k) & 63] : '=';
+            dst[out++] = (char)(i + (size_t)k <= n ? digits[v >> (18 - 6 * k) & 63] : '=');
     }
     return out;
 }
@@ -72,8 +72,9 @@ static void add_json(struct receiving *r, const struct sp_client_event *ev)
         (unsigned long)ev->seq.v, from, (unsigned long)ev->device, msgid, ev->group.n > 0 ? "\"" : "",
         ev->group.n > 0 ? group : "null", ev->group.n > 0 ? "\"" : "", (long long)ev->at_ms);
     at += base64(ev->body.p, ev->body.n, line + at);
-    memcpy(line + at, "\"}\n", 3);
-    (void)sp_output_add(&r->out, line, at + 3);
+    static const char end[3] = {'"', '}', '\n'};
+    (void)sp_output_add(&r->out, line, at);
+    (void)sp_output_add(&r->out, end, sizeof end);
 }
 
 static void add_message(struct receiving *r, const struct sp_client_event *ev)

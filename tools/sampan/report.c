@@ -155,17 +155,19 @@ static void write_messages(FILE *f, const struct sp_report *r, double last)
     sp_chart_end(&c);
 }
 
-/* One line of an event log: the time of a dropped packet, or -1 for any other line. */
+/* One line "TIME_US DIR FATE INDEX" of an event log: the time of a dropped packet, or -1 for any other line.
+ */
 static int64_t dropped_at(const char *line)
 {
-    int64_t at;
-    char dir[16], fate[32];
-    if (sscanf(line, "%" SCNd64 " %15s %31s", &at, dir, fate) != 3)
-        return -1;
     static const char *const lost[] = {"loss", "burst", "blackhole", "rate", "listed", "overflow"};
-    for (size_t i = 0; i < sizeof lost / sizeof lost[0]; i++)
-        if (strcmp(fate, lost[i]) == 0)
+    char *dir;
+    int64_t at = strtoll(line, &dir, 10);
+    const char *fate = *dir == ' ' ? strchr(dir + 1, ' ') : NULL;
+    for (size_t i = 0; fate != NULL && i < sizeof lost / sizeof lost[0]; i++) {
+        size_t len = strlen(lost[i]);
+        if (strncmp(fate + 1, lost[i], len) == 0 && fate[1 + len] == ' ')
             return at;
+    }
     return -1;
 }
 
@@ -190,17 +192,22 @@ static void count_one(void *self, int64_t at)
     ++*(uint64_t *)self;
 }
 
+/* The number of a line `"name": number` of a statistics file, if it has this name. */
+static uint64_t number_of(const char *line, const char *name)
+{
+    size_t len = strlen(name);
+    return strncmp(line, name, len) == 0 ? strtoull(line + len, NULL, 10) : 0;
+}
+
 uint64_t sp_report_entered(const char *stats)
 {
-    uint64_t sum = 0, n;
+    uint64_t sum = 0;
     char line[LOG_LINE_MAX];
     FILE *f = fopen(stats, "re");
     if (f == NULL)
         return 0;
     while (fgets(line, sizeof line, f) != NULL)
-        if (sscanf(line, "\"up_received\": %" SCNu64, &n) == 1 ||
-            sscanf(line, "\"down_received\": %" SCNu64, &n) == 1)
-            sum += n;
+        sum += number_of(line, "\"up_received\": ") + number_of(line, "\"down_received\": ");
     (void)fclose(f);
     return sum;
 }

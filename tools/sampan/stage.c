@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,7 +69,7 @@ static int start_relay(struct sp_stage *s, unsigned role, unsigned *port, struct
     (void)snprintf(loss, sizeof loss, "%g", s->cfg.loss);
     (void)snprintf(delay, sizeof delay, "%ums", s->cfg.delay_ms);
     (void)snprintf(jitter, sizeof jitter, "%ums", s->cfg.jitter_ms);
-    (void)snprintf(seed, sizeof seed, "%llu", (unsigned long long)(s->cfg.seed * 2 + role));
+    (void)snprintf(seed, sizeof seed, "%" PRIu64, s->cfg.seed * 2 + role);
     (void)snprintf(name, sizeof name, "drop.%c.events", "ab"[role]);
     sp_stage_path(s, name, events, sizeof events);
     (void)snprintf(name, sizeof name, "drop.%c.stats", "ab"[role]);
