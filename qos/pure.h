@@ -1,6 +1,6 @@
-/* What qos may use.  Force-included (-include) into every file of qos: it includes the four harmless headers, then
- * poisons the names that a sans-IO library must not know.  A file that includes stdlib.h, stdio.h, time.h or
- * sys/socket.h afterwards does not compile. */
+/* What qos may use.  Force-included (-include) into every file of qos: it includes the four harmless headers,
+ * then poisons the names that a sans-IO library must not know.  A file that includes stdlib.h, stdio.h,
+ * time.h or sys/socket.h afterwards does not compile. */
 #ifndef SP_PURE_H
 #define SP_PURE_H
 

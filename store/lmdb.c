@@ -371,7 +371,11 @@ static void run_reads(struct sp_lmdb_port *p, struct sp_job_list *out, size_t ca
     struct sp_lmdb *db = (struct sp_lmdb *)p->base.engine;
     struct sp_lmdb_txn t = {.db = db, .txn = p->txn};
     size_t bytes = 0;
-    bool failed = atomic_load(&db->failed) || mdb_txn_renew(p->txn) != 0;
+    bool failed = atomic_load(&db->failed);
+    if (!failed && mdb_txn_renew(p->txn) != 0) {
+        failed = true;
+        atomic_store(&db->failed, true);
+    }
     for (unsigned i = 0; i < READS_PER_POLL && p->reads.first && out->n < cap && bytes < READ_BYTES_PER_POLL;
          i++) {
         struct sp_job *job = sp_job_pop(&p->reads);

@@ -19,6 +19,7 @@
 #define LMDB_VERSION   1U
 #define FREE_DBI       0U /* LMDB's own tree of free pages */
 #define META_BYTES_MAX 256U
+#define SECTOR         512U
 #define UNBORN_MAX     ((uint64_t)2 * 65536) /* two meta pages of the largest size */
 
 /* ---- the two meta pages, as LMDB 0.9 lays them out on 64-bit machines of the byte order that wrote them
@@ -110,11 +111,11 @@ static int check_data(int fd, uint64_t size, const struct sp_store_config *cfg)
     return 0;
 }
 
-/* A creation that a power cut stopped leaves a small file of zeros, in which nothing was ever stored. */
+/* A creation that a power cut stopped leaves a few sectors of zeros, in which nothing was ever stored. */
 static bool is_zeros(int fd, uint64_t size)
 {
     uint8_t b[4096];
-    if (size > UNBORN_MAX)
+    if (size > UNBORN_MAX || size % SECTOR != 0)
         return false;
     for (uint64_t at = 0; at < size;) {
         ssize_t n = pread(fd, b, sizeof(b), (off_t)at);
@@ -204,12 +205,8 @@ void sp_lmdb_guard_close(struct sp_lmdb_guard *g)
 
 /* ---- space ---- */
 
-/* Pages that LMDB holds for reuse: each row of its free tree is a count and that many numbers. */
-static uint64_t free_pages(MDB_txn *txn)
+static uint64_t count_free(MDB_cursor *c)
 {
-    MDB_cursor *c;
-    if (mdb_cursor_open(txn, FREE_DBI, &c) != 0)
-        return 0;
     uint64_t n = 0;
     MDB_val k;
     MDB_val v;
@@ -219,15 +216,30 @@ static uint64_t free_pages(MDB_txn *txn)
             memcpy(&count, v.mv_data, sizeof(count));
         n += count;
     }
-    mdb_cursor_close(c);
     return n;
 }
 
-static bool map_is_full(const struct sp_lmdb_guard *g, MDB_txn *txn)
+/* Pages that LMDB holds for reuse: each row of its free tree is a count and that many numbers.  Only a read
+ * transaction may look into that tree. */
+static uint64_t free_pages(MDB_env *env)
+{
+    MDB_txn *txn;
+    MDB_cursor *c;
+    uint64_t n = 0;
+    if (mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) != 0)
+        return 0;
+    if (mdb_cursor_open(txn, FREE_DBI, &c) == 0) {
+        n = count_free(c);
+        mdb_cursor_close(c);
+    }
+    mdb_txn_abort(txn);
+    return n;
+}
+
+static bool map_is_full(const struct sp_lmdb_guard *g, MDB_env *env)
 {
     MDB_envinfo info;
     MDB_stat stat;
-    MDB_env *env = mdb_txn_env(txn);
     if (mdb_env_info(env, &info) != 0 || mdb_env_stat(env, &stat) != 0)
         return false;
     uint64_t map = info.me_mapsize;
@@ -237,7 +249,7 @@ static bool map_is_full(const struct sp_lmdb_guard *g, MDB_txn *txn)
     uint64_t used = (uint64_t)(info.me_last_pgno + 1) * stat.ms_psize;
     if (used < limit)
         return false; /* the usual case needs no walk of the free tree */
-    uint64_t unused = free_pages(txn) * stat.ms_psize;
+    uint64_t unused = free_pages(env) * stat.ms_psize;
     return used > unused && used - unused >= limit;
 }
 
@@ -249,11 +261,11 @@ static bool disk_is_full(const struct sp_lmdb_guard *g)
     return (uint64_t)fs.f_bavail * fs.f_frsize < g->reserve_bytes;
 }
 
-void sp_lmdb_guard_look(struct sp_lmdb_guard *g, MDB_txn *txn)
+void sp_lmdb_guard_look(struct sp_lmdb_guard *g, MDB_env *env)
 {
     if (g->full || g->checks++ % LOOK_EVERY == 0)
         g->disk_full = disk_is_full(g);
-    g->full = g->disk_full || map_is_full(g, txn);
+    g->full = g->disk_full || map_is_full(g, env);
 }
 
 void sp_lmdb_guard_note_full(struct sp_lmdb_guard *g)

@@ -27,8 +27,8 @@ int sp_lmdb_guard_open(struct sp_lmdb_guard *g, const char *dir, const struct sp
 int sp_lmdb_guard_sync(const struct sp_lmdb_guard *g);
 void sp_lmdb_guard_close(struct sp_lmdb_guard *g);
 
-/* Renews g->full: the map at each call, the disk at every 64th and while full.  txn: a live transaction. */
-void sp_lmdb_guard_look(struct sp_lmdb_guard *g, MDB_txn *txn);
+/* Renews g->full: the map at each call, the disk at every 64th and while full. */
+void sp_lmdb_guard_look(struct sp_lmdb_guard *g, MDB_env *env);
 /* A commit met a full disk: look at it again with the next. */
 void sp_lmdb_guard_note_full(struct sp_lmdb_guard *g);
 

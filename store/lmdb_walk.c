@@ -73,8 +73,8 @@ static int next_in_box(struct sp_lmdb_txn *t, const struct sp_lmdb_walk *w, uint
         sp_lmdb_row_note_corrupt(t);
         return 0;
     }
-    bool good = sp_lmdb_key_number(&key, PART_AT, 1) == 0 &&
-                sp_lmdb_row_check(t, SP_LMDB_BOX, &key, value, &data) == 0 &&
+    bool headless = sp_lmdb_key_number(&key, PART_AT, 1) != 0;
+    bool good = !headless && sp_lmdb_row_check(t, SP_LMDB_BOX, &key, value, &data) == 0 &&
                 sp_lmdb_data_msg(data, &row) == 0;
     if (good && seq == w->next) {
         seg->why = 0;
@@ -82,7 +82,7 @@ static int next_in_box(struct sp_lmdb_txn *t, const struct sp_lmdb_walk *w, uint
         keep_message(&seg->msg, (uint32_t)seq, &row);
         return 0;
     }
-    if (seq > w->next)
+    if (headless || seq > w->next)
         sp_lmdb_row_note_corrupt(t);
     seg->hi = good ? (uint32_t)seq - 1 : (uint32_t)seq;
     return 0;

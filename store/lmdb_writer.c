@@ -270,7 +270,7 @@ static void transact(struct sp_lmdb *db, struct batch *b)
         fail(db, b, rc, true);
         return;
     }
-    sp_lmdb_guard_look(&db->guard, t.txn);
+    sp_lmdb_guard_look(&db->guard, db->env);
     execute(&t, b);
     if (!t.fatal && db->batch_max == SP_LMDB_BATCH_MAX)
         sp_lmdb_sweep_slice(&t, alone ? SWEEP_IDLE : SWEEP_BUSY);
@@ -287,20 +287,29 @@ static void transact(struct sp_lmdb *db, struct batch *b)
     succeed(db, b, t.changed ? id : id - 1);
 }
 
-size_t sp_lmdb_writer_step(struct sp_lmdb *db)
+/* One batch.  False: it did not fit, and half of it waits in its place. */
+static bool run_batch(struct sp_lmdb *db, size_t *completed)
 {
     struct batch b = {0};
     take(db, &b);
-    bool failed = atomic_load(&db->failed);
-    if (failed)
+    if (atomic_load(&db->failed))
         end_all(&b.jobs, &b.ready, SP_EFAILED);
     else if (b.jobs.n > 0 || sp_lmdb_sweep_is_due(db))
         transact(db, &b);
+    *completed = b.ready.n;
+    bool again = b.ready.n == 0 && b.jobs.n > 0;
     if (b.jobs.n > 0)
         give_back(db, &b.jobs);
-    size_t n = b.ready.n;
     complete(&b.ready);
-    return n;
+    return !again;
+}
+
+size_t sp_lmdb_writer_step(struct sp_lmdb *db)
+{
+    size_t completed;
+    while (!run_batch(db, &completed)) {
+    }
+    return completed;
 }
 
 /* True: there is work.  False: close asks to stop and nothing is left. */

@@ -115,7 +115,7 @@ struct sp_mem_device *sp_mem_model_device(const struct sp_mem_user *u, uint32_t 
 struct sp_mem_device *sp_mem_model_device_get(struct sp_mem_user *u, uint32_t device)
 {
     struct sp_mem_device *d = sp_mem_model_device(u, device);
-    if (d)
+    if (d || !u)
         return d;
     d = calloc(1, sizeof(*d));
     if (!d)

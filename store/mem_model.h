@@ -70,7 +70,7 @@ struct sp_mem_user *sp_mem_model_get(struct sp_mem_model *m, struct sp_user id);
 
 /* The device of a sender; NULL: never seen.  u may be NULL. */
 struct sp_mem_device *sp_mem_model_device(const struct sp_mem_user *u, uint32_t device);
-/* Created when new.  NULL: no memory. */
+/* Created when new.  NULL: no memory, or u is NULL. */
 struct sp_mem_device *sp_mem_model_device_get(struct sp_mem_user *u, uint32_t device);
 
 /* Index of the first row with a msgid of at least `id`. */

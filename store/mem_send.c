@@ -96,7 +96,7 @@ static int put_message(struct sp_mem *m, struct sp_mem_user *to, struct sp_job *
 {
     const struct sp_store_req *r = &job->req;
     struct sp_mem_user *from = sp_mem_model_get(&m->model, r->from.user);
-    struct sp_mem_device *d = from ? sp_mem_model_device_get(from, r->from.device) : NULL;
+    struct sp_mem_device *d = sp_mem_model_device_get(from, r->from.device);
     struct sp_mem_slot *slot = sp_mem_model_slot_next(to);
     if (!d || !slot)
         return SP_EBUSY;
@@ -180,7 +180,7 @@ int sp_mem_send_finish(struct sp_mem *m, struct sp_job *job)
 {
     const struct sp_store_req *r = &job->req;
     struct sp_mem_user *u = sp_mem_model_get(&m->model, r->from.user);
-    struct sp_mem_device *d = u ? sp_mem_model_device_get(u, r->from.device) : NULL;
+    struct sp_mem_device *d = sp_mem_model_device_get(u, r->from.device);
     if (!d)
         return SP_EBUSY;
     if (d->finished.v < r->from.msgid.v) {

@@ -6,11 +6,11 @@
  * sleeps until sp_store_wake_fd is readable or sp_store_deadline is reached, polls completions, releases
  * each.  Nothing ever waits but sp_store_open and sp_store_close.
  *
- * Promises (docs/store-format.md has them with their reasons):
- *   - An APPEND is OK only after message, seq and dedup row are flushed in one transaction.  Nothing is
- * readable before it is durable; after the OK every RANGE on every port sees it.
- *   - Each accepted request completes exactly once.  Outcomes: OK; a definite error, and then nothing
- * changed; SP_EUNKNOWN: submit the same again, which is always safe and tells the outcome.
+ * Promises (docs/store-format.md has them all):
+ *   - An APPEND is OK only after message, seq and dedup row are flushed in one transaction.
+ *   - Nothing is readable before it is durable; after the OK every RANGE on every port sees it.
+ *   - Each accepted request completes exactly once: OK; a definite error, and then nothing changed; or
+ *     SP_EUNKNOWN: submit the same again, which is always safe and tells the outcome.
  *   - One identity (user, device, msgid) gets one seq, ever.  A mailbox counts 1, 2, 3... without gaps.
  *   - One bad request never touches its neighbors.
  *   - Requests in flight have no order among each other, except that `after` is honored.

@@ -10,6 +10,8 @@
 
 #define DATA_UP_MIN 27
 #define CID_AT      1 /* in a DATA datagram */
+#define VERSION_AT  1 /* in an INIT */
+#define CLEN_AT     38
 
 /* One INIT on its way through the steps. */
 struct visit {
@@ -93,7 +95,12 @@ static bool check_shape(struct sp_gateway *g, struct visit *v)
         return false;
     }
     if (sp_handshake_parse((struct sp_view){v->in->p, v->in->len}, &v->init) != 0) {
-        g->stats.drop_init_version++;
+        bool is_unpadded =
+            v->in->len < SP_DATAGRAM_MAX && v->in->p[VERSION_AT] == 1 && v->in->p[CLEN_AT] == 0;
+        if (is_unpadded)
+            g->stats.drop_init_unpadded++;
+        else
+            g->stats.drop_init_version++;
         return false;
     }
     if (v->init.cookie.n == SP_COOKIE_LEN)

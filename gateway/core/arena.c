@@ -9,7 +9,9 @@ void *sp_arena_take(struct sp_arena *a, size_t n, size_t size)
 {
     SP_ASSERT(!a->is_sealed);
     SP_ASSERT(a->blocks_n < SP_ARENA_BLOCKS_MAX);
-    void *block = calloc(n > 0 ? n : 1, size); /* calloc refuses a product that does not fit */
+    SP_ASSERT(n > 0);
+    SP_ASSERT(size > 0);
+    void *block = n > SIZE_MAX / size ? NULL : calloc(n, size);
     if (block == NULL) {
         a->has_failed = true;
         return NULL;

@@ -4,14 +4,43 @@
 #include "bug.h"
 #include "core.h"
 
+static void queue(struct sp_batch *b, struct sp_ask *ask)
+{
+    ask->is_out = true;
+    sp_list_append(ask->req.op == SP_STORE_RANGE ? &b->ranges : &b->asks, &ask->node);
+    b->out++;
+}
+
 void sp_batch_add(struct sp_batch *b, struct sp_ask *ask)
 {
     SP_ASSERT(!ask->is_out);
     SP_ASSERT(ask->answer != NULL);
-    ask->is_out = true;
     ask->req.cookie = (uint64_t)(uintptr_t)ask;
-    sp_list_append(ask->req.op == SP_STORE_RANGE ? &b->ranges : &b->asks, &ask->node);
-    b->out++;
+    ask->repeats = 0;
+    queue(b, ask);
+}
+
+static void take(struct sp_gateway *g, struct sp_store_done *done, sp_time now)
+{
+    struct sp_batch *b = &g->batch;
+    /* The cookie is the address that sp_batch_add gave away; the store returns it untouched. */
+    struct sp_ask *ask = (struct sp_ask *)(uintptr_t)done->cookie; // NOLINT(performance-no-int-to-ptr)
+    SP_ASSERT(ask->is_out);
+    ask->is_out = false;
+    SP_ASSERT(b->out > 0);
+    b->out--;
+    if (ask->req.op == SP_STORE_RANGE)
+        b->ranges_out--;
+    /* A busy store refuses messages to their senders; all else is asked again, because its askers wait long.
+     */
+    bool is_open = done->err == SP_EUNKNOWN || (done->err == SP_EBUSY && ask->req.op != SP_STORE_APPEND);
+    if (is_open && ask->repeats < SP_CONF_STORE_REPEATS) {
+        ask->repeats++;
+        queue(b, ask);
+    } else {
+        ask->answer(g, ask, done, now);
+    }
+    sp_store_release(b->port, done);
 }
 
 void sp_batch_poll(struct sp_gateway *g, sp_time now)
@@ -20,19 +49,8 @@ void sp_batch_poll(struct sp_gateway *g, sp_time now)
     for (unsigned round = 0; round < SP_CONF_POLLS_MAX; round++) {
         size_t n = 0;
         (void)sp_store_poll(b->port, b->dones, SP_CONF_DONE_MAX, &n, now);
-        for (size_t i = 0; i < n; i++) {
-            /* The cookie is the address that sp_batch_add gave away; the store returns it untouched. */
-            struct sp_ask *ask =
-                (struct sp_ask *)(uintptr_t)b->dones[i].cookie; // NOLINT(performance-no-int-to-ptr)
-            SP_ASSERT(ask->is_out);
-            ask->is_out = false;
-            SP_ASSERT(b->out > 0);
-            b->out--;
-            if (ask->req.op == SP_STORE_RANGE)
-                b->ranges_out--;
-            ask->answer(g, ask, &b->dones[i], now);
-            sp_store_release(b->port, &b->dones[i]);
-        }
+        for (size_t i = 0; i < n; i++)
+            take(g, &b->dones[i], now);
         if (n < SP_CONF_DONE_MAX)
             return;
     }

@@ -10,7 +10,8 @@
 struct sp_gateway;
 struct sp_ask;
 
-/* Called once with the store's answer; what `done` points to lives for the call only. */
+/* Called once with the store's answer; an unknown outcome comes only after SP_CONF_STORE_REPEATS repeats.
+ * what `done` points to lives for the call only. */
 typedef void sp_batch_answer(struct sp_gateway *g, struct sp_ask *ask, const struct sp_store_done *done,
                              sp_time now);
 
@@ -19,7 +20,8 @@ struct sp_ask {
     struct sp_store_req req; /* what it points to stays until it is submitted */
     struct sp_user to;       /* req.to may point here */
     sp_batch_answer *answer;
-    bool is_out; /* asked and not yet answered */
+    uint8_t repeats; /* of this question, because its outcome was unknown */
+    bool is_out;     /* asked and not yet answered */
 };
 
 struct sp_batch {

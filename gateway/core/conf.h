@@ -46,7 +46,6 @@
 #define SP_CONF_HOLD_MAX     64   /* per device: messages that wait for the one named in AFTER */
 #define SP_CONF_HOLD_BYTES   65536
 #define SP_CONF_HOLD_LIFE    (10 * SP_SECOND)
-#define SP_CONF_HOLD_TRIES   3     /* times the store may say "not seen yet" before BUSY */
 #define SP_CONF_BUSY_RETRY   10    /* 0.1 s */
 #define SP_CONF_REFUSED_MAX  65536 /* refused ids of all sessions; SP_DEDUP_MAX bounds one */
 #define SP_CONF_PULL_MAX     500
@@ -64,10 +63,11 @@
 #define SP_CONF_TTL_S        (7 * 24 * 3600)
 
 /* The store port. */
-#define SP_CONF_BATCH_MAX   1024 /* requests of one submit */
-#define SP_CONF_RANGES_MAX  1024 /* RANGEs that a port takes at once */
-#define SP_CONF_DONE_MAX    256  /* completions of one poll */
-#define SP_CONF_POLLS_MAX   16   /* polls of one step */
-#define SP_CONF_STORE_AGAIN SP_MS
+#define SP_CONF_BATCH_MAX     1024 /* requests of one submit */
+#define SP_CONF_RANGES_MAX    1024 /* RANGEs that a port takes at once */
+#define SP_CONF_DONE_MAX      256  /* completions of one poll */
+#define SP_CONF_POLLS_MAX     16   /* polls of one step */
+#define SP_CONF_STORE_AGAIN   SP_MS
+#define SP_CONF_STORE_REPEATS 3 /* of a question whose outcome the store does not know */
 
 #endif

@@ -343,6 +343,21 @@ void sp_gateway_wall(struct sp_gateway *g, int64_t unix_us, sp_time now)
     g->unix_at = now;
 }
 
+int sp_gateway_change(struct sp_gateway *g, const struct sp_gateway_change *change)
+{
+    struct sp_gateway_config cfg = g->cfg;
+    int err = SP_EINVAL;
+    cfg.keys.tokens = change->tokens;
+    cfg.message_ttl_s = change->message_ttl_s;
+    cfg.session_life_s = change->session_life_s;
+    if (is_valid(&cfg) && cfg.message_ttl_s > 0 && cfg.session_life_s > 0) {
+        g->cfg = cfg;
+        err = 0;
+    }
+    g->crypto->wipe(g->crypto->self, &cfg, sizeof cfg);
+    return err;
+}
+
 void sp_gateway_drain(struct sp_gateway *g, unsigned drain_s, sp_time now)
 {
     struct sp_node *node;

@@ -50,6 +50,14 @@ size_t sp_gateway_transmit(struct sp_gateway *g, struct sp_datagram *out, size_t
 sp_time sp_gateway_deadline(const struct sp_gateway *g);
 /* Wall time, for tokens and retention only.  Call about once a second. */
 void sp_gateway_wall(struct sp_gateway *g, int64_t unix_us, sp_time now);
+/* What may change while sessions run. */
+struct sp_gateway_change {
+    struct sp_token_keys tokens;
+    uint32_t message_ttl_s, session_life_s;
+};
+/* Takes it over for INITs, messages and sessions from now on; what exists keeps what it has.  SP_EINVAL: no
+ * token key or too many, or a time is 0; nothing has changed. */
+int sp_gateway_change(struct sp_gateway *g, const struct sp_gateway_change *change);
 /* No new sessions; every session gets CLOSE(GOING_AWAY, retry 0.1 s units spread over drain_s); requests in
  * the store are finished.  Call step and transmit until sp_gateway_is_drained. */
 void sp_gateway_drain(struct sp_gateway *g, unsigned drain_s, sp_time now);

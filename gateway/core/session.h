@@ -29,7 +29,8 @@ struct sp_pull {
     uint16_t answered[SP_CONF_PULL_IDS]; /* ids of pulls that were answered; 0: none */
     unsigned answered_at;
     bool is_reading; /* messages of the answered pull are still to be sent: seqs at..goal */
-    uint32_t at, goal;
+    uint64_t at;     /* one more than the last seq is a value, too */
+    uint32_t goal;
     struct sp_store_span spans[SP_CONF_SPANS];
 };
 

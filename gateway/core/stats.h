@@ -54,7 +54,7 @@
     X(acks, "ack:R and pulls that moved a cursor")                                                           \
     X(acks_refused, "ack:R refused: too high or not bound")                                                  \
     X(receipts_delivered, "messages that became DELIVERED")                                                  \
-    X(receipts_stored, "ack:N STORED sent")                                                                  \
+    X(receipts_stored, "messages whose senders get ack:N STORED")                                            \
     X(statuses, "STATUS:R answered")                                                                         \
     X(ctrl_refused, "CTRL:R answered with an error")                                                         \
     X(streams_refused, "STREAM_OPEN answered with RESET")                                                    \

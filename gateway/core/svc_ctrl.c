@@ -1,4 +1,4 @@
-/* Definite refusals. */
+/* Definite refusals; an error has no map (docs/protocol.md, section 4.5). */
 #include "svc_ctrl.h"
 
 #include "core.h"
@@ -11,8 +11,6 @@
 #define RESET_REFUSED    1
 #define RESET_NO_SERVICE 3
 
-static const uint8_t empty_map[] = {0x80};
-
 void sp_svc_ctrl_receive(struct sp_gateway *g, struct sp_session *s, const struct sp_frame_ctrl *f,
                          sp_time now)
 {
@@ -21,7 +19,6 @@ void sp_svc_ctrl_receive(struct sp_gateway *g, struct sp_session *s, const struc
     struct sp_frame a = {.kind = SP_KIND_CTRL_A};
     a.u.ctrl.code = is_forbidden ? SP_CODE_FORBIDDEN : SP_CODE_BAD;
     a.u.ctrl.id = f->id;
-    a.u.ctrl.map = (struct sp_view){empty_map, sizeof empty_map};
     g->stats.ctrl_refused++;
     (void)sp_session_send(g, s, &a, 0, now);
 }

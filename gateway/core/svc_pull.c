@@ -156,12 +156,12 @@ static bool need_not_go(const struct sp_session *s, uint32_t seq)
 }
 
 /* All below `at` was sent or skipped. */
-static void advance(struct sp_session *s, uint32_t at)
+static void advance(struct sp_session *s, uint64_t at)
 {
     struct sp_pull *p = &s->pull;
     p->at = at;
     if (s->high < at - 1)
-        s->high = at - 1;
+        s->high = (uint32_t)(at - 1);
     if (p->at > p->goal) {
         p->is_reading = false;
         if (s->sent < p->goal)
@@ -204,10 +204,10 @@ static void feed(struct sp_gateway *g, struct sp_session *s, const struct sp_sto
             advance(s, e->seq.v);
             return;
         }
-        advance(s, e->seq.v + 1);
+        advance(s, (uint64_t)e->seq.v + 1);
     }
     if (p->is_reading)
-        advance(s, (done->to.v < p->goal ? done->to.v : p->goal) + 1);
+        advance(s, (uint64_t)(done->to.v < p->goal ? done->to.v : p->goal) + 1);
 }
 
 /* Expired messages end before anything is told about them (store.md: expired is a fact only after TRIM).
@@ -257,7 +257,7 @@ static void answer(struct sp_gateway *g, struct sp_session *s, const struct sp_s
     s->is_tipped = false;
     p->is_reading = true;
     p->goal = done->to.v;
-    advance(s, p->now.cursor.v + 1);
+    advance(s, (uint64_t)p->now.cursor.v + 1);
     feed(g, s, done, now);
 }
 
@@ -279,7 +279,7 @@ static void ask_more(struct sp_gateway *g, struct sp_session *s, sp_time now)
     unsigned max = (unsigned)(room < left ? room : left);
     ask(g, s, SP_PULL_MORE,
         (struct sp_store_req){.op = SP_STORE_RANGE,
-                              .seq = {p->at - 1},
+                              .seq = {(uint32_t)(p->at - 1)},
                               .max = max > 0 ? max : 1,
                               .max_bytes = SP_CONF_PULL_BYTES},
         now);
@@ -354,7 +354,7 @@ void sp_svc_pull_pump(struct sp_gateway *g, struct sp_session *s, sp_time now)
     struct sp_pull *p = &s->pull;
     if (!p->is_reading || p->ask.is_out || !s->is_bound)
         return;
-    while (p->is_reading && need_not_go(s, p->at))
+    while (p->is_reading && need_not_go(s, (uint32_t)p->at))
         advance(s, p->at + 1);
     if (!p->is_reading)
         return;

@@ -65,6 +65,8 @@ void sp_svc_receipt_owe(struct sp_gateway *g, struct sp_device *d, struct sp_msg
         g->stats.receipts_forgotten++;
         return;
     }
+    if (state == SP_STATE_STORED)
+        g->stats.receipts_stored++;
     o->state = state;
     if (o->ref != 0) { /* the frame under way says less: the new one takes its place */
         SP_ASSERT(d->session != NULL);

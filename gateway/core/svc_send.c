@@ -80,7 +80,7 @@ static uint8_t code_of(int err)
         return SP_CODE_NO_USER;
     case SP_EBAD:
         return SP_CODE_BAD;
-    default: /* SP_EBUSY, and what nothing is known about: safe to repeat */
+    default: /* SP_EBUSY, SP_EAGAIN, and what nothing is known about: safe to repeat */
         return SP_CODE_BUSY;
     }
 }
@@ -134,14 +134,17 @@ static void unhold(struct sp_send *m)
 }
 
 /* Parks a message until the one in AFTER is seen.  False: this device has too many parked. */
-static bool hold(struct sp_gateway *g, struct sp_send *m, sp_time now)
+static bool hold(struct sp_gateway *g, struct sp_send *m)
 {
     struct sp_device *d = m->device;
     if (d->holds_n >= SP_CONF_HOLD_MAX || d->holds_bytes + m->body_len > SP_CONF_HOLD_BYTES)
         return false;
-    m->held_until = now + SP_CONF_HOLD_LIFE;
     sp_list_append(&d->holds, &m->node);
-    sp_list_append(&g->holds, &m->hold);
+    struct sp_node *at = &g->holds.head; /* by time: a message that is held again goes before newer ones */
+    while (at->prev != &g->holds.head &&
+           SP_LIST_ITEM(at->prev, struct sp_send, hold)->held_until > m->held_until)
+        at = at->prev;
+    sp_list_insert(at, &m->hold);
     d->holds_n++;
     d->holds_bytes += m->body_len;
     g->stats.messages_held++;
@@ -170,20 +173,23 @@ static void release(struct sp_gateway *g, struct sp_device *d, struct sp_msgid i
             SP_ASSERT(n <= SP_CONF_HOLD_MAX);
             ids[n++] = m->msgid;
             unhold(m);
+            m->is_retried = false;
             submit(g, m);
         }
     }
 }
 
-/* The message's fate is known, or it is given up: its slot goes back, and who waited for it goes on. */
-static void finish(struct sp_gateway *g, struct sp_send *m, sp_time now)
+/* The message's fate is known, or it is given up: its slot goes back.  Who waited for it goes on, unless it
+ * comes again after BUSY: then they wait for that. */
+static void finish(struct sp_gateway *g, struct sp_send *m, bool is_busy, sp_time now)
 {
     struct sp_device *d = m->device;
     struct sp_msgid id = m->msgid;
     unhold(m);
     sp_table_remove(&g->sends_by_id, &m->hook);
     sp_pool_give(&g->sends, m);
-    release(g, d, id);
+    if (!is_busy)
+        release(g, d, id);
     sp_svc_status_settled(g, d, now);
     SP_ASSERT(d->sends_n > 0);
     d->sends_n--;
@@ -259,40 +265,36 @@ static void stored(struct sp_gateway *g, const struct sp_send *m, const struct s
         sp_svc_receipt_entries(g, done->entries + 1, done->entries_n - 1, now);
 }
 
-/* The store has not seen the one in AFTER.  True: the message goes on; false: it is to be told BUSY. */
+/* The store has not seen the one in AFTER.  True: the message goes on waiting; false: it is to be told BUSY.
+ */
 static bool wait_again(struct sp_gateway *g, struct sp_send *m, sp_time now)
 {
-    if (m->tries++ >= SP_CONF_HOLD_TRIES)
+    if (m->held_until <= now)
         return false;
-    bool may_have_passed = m->tries == 1 && !sp_svc_send_is_pending(g, m->device, m->after);
-    if (may_have_passed || was_refused(m->device, m->after)) {
-        submit(g, m); /* its answer may have overtaken ours */
+    bool is_pending = sp_svc_send_is_pending(g, m->device, m->after);
+    if (was_refused(m->device, m->after) || (!is_pending && !m->is_retried)) {
+        m->is_retried = true; /* an OK may have overtaken this answer */
+        submit(g, m);
         return true;
     }
-    return hold(g, m, now);
+    return hold(g, m);
 }
 
 static void answered(struct sp_gateway *g, struct sp_ask *ask, const struct sp_store_done *done, sp_time now)
 {
     struct sp_send *m = SP_LIST_ITEM(ask, struct sp_send, ask);
-    switch (done->err) {
-    case 0:
+    uint8_t code = SP_CODE_OK;
+    if (done->err == SP_EAGAIN && wait_again(g, m, now))
+        return;
+    if (done->err == 0) {
         stored(g, m, done, now);
-        break;
-    case SP_EAGAIN:
-        if (wait_again(g, m, now))
-            return;
-        refuse(g, m->device, m->msgid, SP_CODE_BUSY, now);
-        break;
-    case SP_EUNKNOWN: /* no answer is the true answer */
-    case SP_EFAILED:
-        g->stats.messages_unknown++;
-        break;
-    default:
-        refuse(g, m->device, m->msgid, code_of(done->err), now);
-        break;
+    } else if (done->err == SP_EUNKNOWN || done->err == SP_EFAILED) {
+        g->stats.messages_unknown++; /* no answer is the true answer */
+    } else {
+        code = code_of(done->err);
+        refuse(g, m->device, m->msgid, code, now);
     }
-    finish(g, m, now);
+    finish(g, m, code == SP_CODE_BUSY, now);
 }
 
 /* A new message with all that does not change from try to try; NULL: no room. */
@@ -318,6 +320,7 @@ static struct sp_send *take(struct sp_gateway *g, struct sp_session *s, const st
     if (f->body.n > 0)
         memcpy(m->body, f->body.p, f->body.n);
     m->at_us = sp_gateway_unix_us(g, now);
+    m->held_until = now + SP_CONF_HOLD_LIFE;
     uint32_t ttl_s = g->cfg.message_ttl_s;
     if ((f->flags & SP_MSG_TTL) != 0 && f->ttl_s < ttl_s)
         ttl_s = f->ttl_s;
@@ -370,9 +373,9 @@ void sp_svc_send_receive(struct sp_gateway *g, struct sp_session *s, const struc
     if (before == NULL || before->ask.is_out) { /* whether it was ever seen, the store knows */
         submit(g, m);
         release(g, d, m->msgid);
-    } else if (!hold(g, m, now)) {
+    } else if (!hold(g, m)) {
         refuse(g, d, m->msgid, SP_CODE_BUSY, now);
-        finish(g, m, now);
+        finish(g, m, true, now);
     }
 }
 
@@ -415,7 +418,7 @@ void sp_svc_send_step(struct sp_gateway *g, sp_time now)
         if (m->held_until > now)
             return;
         refuse(g, m->device, m->msgid, SP_CODE_BUSY, now);
-        finish(g, m, now);
+        finish(g, m, true, now);
     }
 }
 

@@ -14,14 +14,15 @@ struct sp_session;
 /* A message on its way: held for the one named in AFTER, or with the store. */
 struct sp_send {
     struct sp_ask ask;
-    struct sp_hook hook; /* by (device, msgid) */
-    struct sp_node node; /* sp_device.holds while held */
-    struct sp_node hold; /* the gateway's list of held ones, by time */
-    sp_time held_until;
+    struct sp_hook hook;      /* by (device, msgid) */
+    struct sp_node node;      /* sp_device.holds while held */
+    struct sp_node hold;      /* the gateway's list of held ones, by time */
+    sp_time held_until;       /* when it is told BUSY if it still waits */
     struct sp_device *device; /* stays (sends_n) */
     struct sp_msgid msgid, after;
     int64_t at_us;
-    uint8_t flags, tries;
+    uint8_t flags;
+    bool is_retried; /* the store was asked once more, in case the one in AFTER had just passed */
     uint8_t to_len, to[SP_USER_MAX];
     size_t body_len;
     uint8_t body[SP_PART_MAX];

@@ -73,7 +73,6 @@ void sp_watch_end(struct sp_gateway *g, struct sp_device *origin, struct sp_msgi
 
 static void tell(struct sp_gateway *g, struct sp_watch *w, sp_time now)
 {
-    g->stats.receipts_stored++;
     sp_svc_receipt_owe(g, w->origin, w->msgid, SP_STATE_STORED, now);
     drop(g, w);
 }

@@ -122,23 +122,42 @@ static void emit(struct sp_log *l, enum sp_log_level level, int64_t unix_us, con
     flush(l, &line);
 }
 
+/* FNV-1a, 64 bits; only for the table of repeats, where a collision costs a line. */
+static uint64_t hash(uint64_t h, const void *bytes, size_t n)
+{
+    const uint8_t *p = bytes;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ p[i]) * UINT64_C(1099511628211);
+    return h;
+}
+
+static uint64_t hash_line(enum sp_log_level level, const char *event, const struct sp_log_field *fields,
+                          size_t n)
+{
+    uint64_t h = hash(UINT64_C(14695981039346656037), &level, sizeof level);
+    h = hash(h, event, strlen(event));
+    for (size_t i = 0; i < n; i++)
+        h = fields[i].text != NULL ? hash(h, fields[i].text, strlen(fields[i].text))
+                                   : hash(h, &fields[i].number, sizeof fields[i].number);
+    return h;
+}
+
 /* Whether this line repeats one of the last ten seconds; a first one is remembered if there is room. */
-static bool is_repeat(struct sp_log *l, enum sp_log_level level, int64_t unix_us, const char *event)
+static bool is_repeat(struct sp_log *l, const struct sp_log_repeat *line)
 {
     struct sp_log_repeat *spare = NULL;
     for (size_t i = 0; i < SP_LOG_REPEATS_MAX; i++) {
         struct sp_log_repeat *r = &l->repeats[i];
         if (r->event == NULL) {
             spare = r;
-        } else if (r->level == level && strcmp(r->event, event) == 0) {
+        } else if (r->hash == line->hash) {
             r->count++;
-            r->last_us = unix_us;
+            r->last_us = line->last_us;
             return true;
         }
     }
     if (spare != NULL)
-        *spare =
-            (struct sp_log_repeat){.event = event, .level = level, .first_us = unix_us, .last_us = unix_us};
+        *spare = *line;
     return false;
 }
 
@@ -158,9 +177,14 @@ void sp_log_init(struct sp_log *l, int fd, enum sp_log_level level)
 void sp_log_write(struct sp_log *l, enum sp_log_level level, int64_t unix_us, const char *event,
                   const struct sp_log_field *fields, size_t n)
 {
+    const struct sp_log_repeat line = {.event = event,
+                                       .hash = hash_line(level, event, fields, n),
+                                       .level = level,
+                                       .first_us = unix_us,
+                                       .last_us = unix_us};
     if (level > l->level)
         return;
-    if (level <= SP_LOG_WARN && is_repeat(l, level, unix_us, event))
+    if (level <= SP_LOG_WARN && is_repeat(l, &line))
         return;
     emit(l, level, unix_us, event, fields, n);
 }

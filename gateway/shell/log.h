@@ -19,6 +19,7 @@ struct sp_log_field {
 
 struct sp_log_repeat {
     const char *event; /* a literal; NULL: free */
+    uint64_t hash;     /* of level, event and fields */
     enum sp_log_level level;
     int64_t first_us, last_us; /* wall time */
     uint64_t count;            /* lines left out */

@@ -123,6 +123,7 @@ static int create_gateway(struct sp_server *s, const struct sp_keys *keys, struc
     int err = 0;
     memcpy(cfg.keys.secret, keys->secret, sizeof cfg.keys.secret);
     memcpy(cfg.keys.public, keys->public, sizeof cfg.keys.public);
+    memcpy(s->public, keys->public, sizeof s->public);
     cfg.keys.tokens = keys->tokens;
     cfg.keys.cids = keys->cids;
     sp_sys_random(cfg.seed, sizeof cfg.seed);
@@ -214,24 +215,64 @@ static void on_summary(struct ev_loop *ev, ev_signal *w, int events)
     sp_counters_log(w->data);
 }
 
+/* Whether a reload may apply this value.  Messages must not outlive the store's memory of their ids, which
+ * only a restart can lengthen. */
+static bool may_change(const struct sp_server *s, size_t key, const struct sp_config_value *fresh)
+{
+    return sp_config_option((enum sp_config_key)key)->reload &&
+           (key != SP_CONFIG_MESSAGE_TTL || fresh->number <= value(s, SP_CONFIG_DEDUP_KEEP)->number);
+}
+
 /* Takes over what may change while running and names what may not. */
-static void apply(struct sp_server *s, const struct sp_config *fresh)
+static unsigned adopt(struct sp_server *s, const struct sp_config *fresh)
 {
     unsigned changed = 0;
     for (size_t i = 0; i < SP_CONFIG_N; i++) {
-        const struct sp_config_option *o = sp_config_option((enum sp_config_key)i);
-        if (strcmp(s->config.of[i].text, fresh->of[i].text) == 0)
+        const struct sp_config_value *v = &fresh->of[i];
+        if (strcmp(s->config.of[i].text, v->text) == 0)
             continue;
-        if (o->reload) {
-            s->config.of[i] = fresh->of[i];
+        if (may_change(s, i, v)) {
+            s->config.of[i] = *v;
             changed++;
         } else {
-            SP_LOG(&s->log, SP_LOG_WARN, "needs-restart", SP_LOG_S("key", o->name),
-                   SP_LOG_S("value", fresh->of[i].text));
+            SP_LOG(&s->log, SP_LOG_INFO, "needs-restart",
+                   SP_LOG_S("key", sp_config_option((enum sp_config_key)i)->name),
+                   SP_LOG_S("value", v->text));
         }
     }
+    return changed;
+}
+
+/* Everything was read and is fine: one step from the old to the new. */
+static void apply(struct sp_server *s, const struct sp_config *fresh, const struct sp_token_keys *tokens)
+{
+    unsigned changed = adopt(s, fresh);
+    struct sp_gateway_change change = {
+        .tokens = *tokens,
+        .message_ttl_s = whole_seconds(value(s, SP_CONFIG_MESSAGE_TTL)),
+        .session_life_s = whole_seconds(value(s, SP_CONFIG_SESSION_LIFE)),
+    };
+    (void)sp_gateway_change(s->gateway, &change); /* in range: the configuration and the keys were checked */
+    sp_crypto_sodium()->wipe(NULL, &change, sizeof change);
     s->log.level = (enum sp_log_level)value(s, SP_CONFIG_LOG_LEVEL)->number;
-    SP_LOG(&s->log, SP_LOG_INFO, "reloaded", SP_LOG_N("changed", changed));
+    SP_LOG(&s->log, SP_LOG_INFO, "reloaded", SP_LOG_N("changed", changed), SP_LOG_N("token_keys", tokens->n));
+}
+
+/* The second half of a reload: the token keys in the folder, which must still be that of this gateway. */
+static void reload_keys(struct sp_server *s, const struct sp_config *fresh)
+{
+    struct sp_keys keys;
+    struct sp_trouble t;
+    if (sp_keys_load(value(s, SP_CONFIG_KEYS)->text, &keys, &t) != 0) {
+        SP_LOG(&s->log, SP_LOG_ERR, "not-reloaded", SP_LOG_S("reason", t.text));
+        return;
+    }
+    if (memcmp(keys.public, s->public, sizeof s->public) == 0)
+        apply(s, fresh, &keys.tokens);
+    else
+        SP_LOG(&s->log, SP_LOG_ERR, "not-reloaded",
+               SP_LOG_S("reason", "gateway.key is another one; restart"));
+    sp_keys_wipe(&keys);
 }
 
 static void on_reload(struct ev_loop *ev, ev_signal *w, int events)
@@ -244,7 +285,7 @@ static void on_reload(struct ev_loop *ev, ev_signal *w, int events)
     if (fresh == NULL || problems == NULL)
         SP_LOG(&s->log, SP_LOG_ERR, "not-reloaded", SP_LOG_S("reason", "no memory"));
     else if (s->reread(s->reread_self, fresh, problems))
-        apply(s, fresh);
+        reload_keys(s, fresh);
     else
         SP_LOG(&s->log, SP_LOG_ERR, "not-reloaded", SP_LOG_S("reason", problems->text[0]),
                SP_LOG_N("more", problems->n + problems->more - 1));

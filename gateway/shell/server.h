@@ -3,6 +3,8 @@
 #ifndef SP_SERVER_H
 #define SP_SERVER_H
 
+#include <sampan/crypto.h>
+
 #include "admin.h"
 #include "config.h"
 #include "log.h"
@@ -26,8 +28,9 @@ struct sp_server {
     struct sp_loop loop;
     ev_signal stop_term, stop_int, reload, summary;
     sp_time started;
-    unsigned watch_us; /* the service manager's watchdog; 0: none */
-    int code;          /* exit code so far */
+    uint8_t public[SP_KEY_LEN]; /* the gateway's, to notice a folder with other keys at a reload */
+    unsigned watch_us;          /* the service manager's watchdog; 0: none */
+    int code;                   /* exit code so far */
 };
 
 /* Where a listen option leads, and whether these keys may serve there: a public address wants a key folder

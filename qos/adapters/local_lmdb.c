@@ -1,8 +1,7 @@
-/* Keys: one byte of kind, then the msgid (8 bytes, big-endian) for messages.  Values: CRC32C (4) over key and rest,
- * version (1), fields in network order.  Kinds:
- *   'i' identity: device:4 user          's' state: last:8 epoch:8 cursor:4       'k' the app's mark
- *   'm' message: flags:4 expires:4 state:1 first:8 to                             'b' its body
- * A message that is safe keeps no body. */
+/* Keys: one byte of kind, then the msgid (8 bytes, big-endian) for messages.  Values: CRC32C (4) over key and
+ * rest, version (1), fields in network order.  Kinds: 'i' identity: device:4 user          's' state: last:8
+ * epoch:8 cursor:4       'k' the app's mark 'm' message: flags:4 expires:4 state:1 first:8 to 'b' its body A
+ * message that is safe keeps no body. */
 #include "local_lmdb.h"
 
 #include <fcntl.h>
@@ -16,14 +15,14 @@
 
 #include <sampan/err.h>
 
-#define VERSION   1
-#define HEAD_LEN  5           /* CRC, version */
-#define KEY_MAX   9           /* kind, msgid */
-#define ROW_LEN   17          /* fixed part of a message */
-#define STATE_LEN 20
-#define VALUE_MAX (HEAD_LEN + SP_BODY_MAX)
-#define MAP_LEN   ((size_t)256 << 20) /* address space, not disk: 65,536 messages need 90 MiB */
-#define BATCH_MAX ((size_t)8 << 20)   /* bytes gathered before they are written in any case */
+#define VERSION      1
+#define HEAD_LEN     5  /* CRC, version */
+#define KEY_MAX      9  /* kind, msgid */
+#define ROW_LEN      17 /* fixed part of a message */
+#define STATE_LEN    20
+#define VALUE_MAX    (HEAD_LEN + SP_BODY_MAX)
+#define MAP_LEN      ((size_t)256 << 20) /* address space, not disk: 65,536 messages need 90 MiB */
+#define BATCH_MAX    ((size_t)8 << 20)   /* bytes gathered before they are written in any case */
 #define PATH_MAX_LEN 4096
 
 /* One write that waits for sync, newest last. */
@@ -55,9 +54,9 @@ struct local {
 /* CRC-32C (Castagnoli), reflected, four bits at a step. */
 static uint32_t crc32c(uint32_t crc, const uint8_t *p, size_t n)
 {
-    static const uint32_t steps[16] = {
-        0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
-        0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75};
+    static const uint32_t steps[16] = {0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
+                                       0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
+                                       0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75};
     crc = ~crc;
     for (size_t i = 0; i < n; i++) {
         crc = crc >> 4 ^ steps[(crc ^ p[i]) & 15];
@@ -302,7 +301,8 @@ static struct op *row_op(const struct sp_outgoing *m)
     return op;
 }
 
-/* What happens to the body: written when given, let go when the message is safe.  *wanted: whether there is an op. */
+/* What happens to the body: written when given, let go when the message is safe.  *wanted: whether there is
+ * an op. */
 static struct op *body_op(const struct sp_outgoing *m, bool *wanted)
 {
     uint8_t key[KEY_MAX];
@@ -475,7 +475,8 @@ static int check_size(struct local *l)
     MDB_stat stat;
     struct stat st;
     mdb_filehandle_t fd;
-    if (mdb_env_info(l->env, &info) != 0 || mdb_env_stat(l->env, &stat) != 0 || mdb_env_get_fd(l->env, &fd) != 0)
+    if (mdb_env_info(l->env, &info) != 0 || mdb_env_stat(l->env, &stat) != 0 ||
+        mdb_env_get_fd(l->env, &fd) != 0)
         return SP_EIO;
     if (fstat(fd, &st) != 0)
         return SP_EIO;

@@ -1,5 +1,5 @@
-/* Questions about messages of ours: STATUS:R and its answers (docs/protocol.md, sections 4 and 5.2).  Carries questions
- * of the outbox and of the app; decides nothing about a message. */
+/* Questions about messages of ours: STATUS:R and its answers (docs/protocol.md, sections 4 and 5.2).  Carries
+ * questions of the outbox and of the app; decides nothing about a message. */
 #ifndef SP_ASK_H
 #define SP_ASK_H
 
@@ -33,8 +33,8 @@ struct sp_ask {
 void sp_ask_init(struct sp_ask *a, struct sp_rng *rng);
 /* The app asks about `id`.  SP_EFULL. */
 int sp_ask_app(struct sp_ask *a, struct sp_msgid id);
-/* An empty request to add msgids to, holding those that the app wants to know; NULL: all are in use.  It is sent unless
- * sp_ask_cancel takes it back. */
+/* An empty request to add msgids to, holding those that the app wants to know; NULL: all are in use.  It is
+ * sent unless sp_ask_cancel takes it back. */
 struct sp_ask_request *sp_ask_open(struct sp_ask *a);
 void sp_ask_cancel(struct sp_ask_request *r);
 /* Whether sp_ask_open would give one. */
@@ -44,8 +44,8 @@ bool sp_ask_is_wanted(const struct sp_ask *a);
 /* The next STATUS:R to send, new or again.  SP_EAGAIN. */
 int sp_ask_frame(const struct sp_ask *a, struct sp_frame *out, sp_time now);
 void sp_ask_note_sent(struct sp_ask *a, const struct sp_frame *f, sp_time three_pto, sp_time now);
-/* Takes an answer: *out is a copy of the request that it belongs to, which is then over; answers of the app's questions
- * wait for sp_ask_poll.  SP_EAGAIN: an answer nobody waits for. */
+/* Takes an answer: *out is a copy of the request that it belongs to, which is then over; answers of the app's
+ * questions wait for sp_ask_poll.  SP_EAGAIN: an answer nobody waits for. */
 int sp_ask_answer(struct sp_ask *a, const struct sp_frame_status_a *f, struct sp_ask_request *out);
 /* The session is lost: requests are over, the app's questions wait for the next one. */
 void sp_ask_reset(struct sp_ask *a);

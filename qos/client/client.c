@@ -1,5 +1,6 @@
-/* Composition of connect, link, outbox, inbox and ledger.  The parts hand out frames and take answers; this file carries
- * them between the parts, and decides what the end of a session means (ruling 25 of docs/protocol.md). */
+/* Composition of connect, link, outbox, inbox and ledger.  The parts hand out frames and take answers; this
+ * file carries them between the parts, and decides what the end of a session means (ruling 25 of
+ * docs/protocol.md). */
 #include <sampan/client.h>
 
 #include "bug.h"
@@ -31,7 +32,8 @@
 #define PACKETS_MAX 1024
 #define COPIES_MAX  2048
 SP_STATIC_ASSERT(SMALL_MAX + LARGE_MAX >= FRAMES_MAX, "each frame finds a slot");
-SP_STATIC_ASSERT(FRAMES_MAX - FRAMES_MAX / 8 >= SP_OUTBOX_FLIGHT_MAX, "a full flight fits beside what the link reserves");
+SP_STATIC_ASSERT(FRAMES_MAX - FRAMES_MAX / 8 >= SP_OUTBOX_FLIGHT_MAX,
+                 "a full flight fits beside what the link reserves");
 
 static const struct sp_link_memory_config link_slots = {
     .small_max = SMALL_MAX, .large_max = LARGE_MAX, .packets_max = PACKETS_MAX, .copies_max = COPIES_MAX};
@@ -89,7 +91,8 @@ static uint16_t inbox_max(const struct sp_client_config *cfg)
 
 size_t sp_client_footprint(const struct sp_client_config *cfg)
 {
-    bool is_keepalive = cfg->keepalive_s == 0 || (cfg->keepalive_s >= KEEPALIVE_MIN && cfg->keepalive_s <= KEEPALIVE_MAX);
+    bool is_keepalive =
+        cfg->keepalive_s == 0 || (cfg->keepalive_s >= KEEPALIVE_MIN && cfg->keepalive_s <= KEEPALIVE_MAX);
     if (!is_keepalive || cfg->user.id.n < 1 || cfg->user.id.n > SP_USER_MAX)
         return 0;
     if (cfg->outbox_max > SP_OUTBOX_MAX || cfg->inbox_max > INBOX_MAX)
@@ -118,7 +121,8 @@ static int init_parts(struct sp_client *c, uint8_t *at, const struct sp_client_c
     return sp_outbox_init(&c->outbox, outbox_mem, &out, &state, now);
 }
 
-int sp_client_init(struct sp_client **out, void *mem, size_t len, const struct sp_client_config *cfg, sp_time now)
+int sp_client_init(struct sp_client **out, void *mem, size_t len, const struct sp_client_config *cfg,
+                   sp_time now)
 {
     size_t need = sp_client_footprint(cfg);
     if (need == 0 || len < need || cfg->crypto == NULL || cfg->local == NULL)
@@ -253,8 +257,7 @@ static void lose_session(struct sp_client *c, int code, sp_time now)
     go_offline(c, code);
 }
 
-static void start_session(struct sp_client *c, const struct sp_accept *a, const struct sp_session_keys *keys,
-                          const struct sp_addr *peer, sp_time now)
+static void start_session(struct sp_client *c, const struct sp_connect_session *s, sp_time now)
 {
     lose_session(c, NO_CODE, now);
     wipe_link(c);
@@ -262,16 +265,16 @@ static void start_session(struct sp_client *c, const struct sp_accept *a, const 
                                  .crypto = c->crypto,
                                  .memory = &c->memory,
                                  .rng = &c->rng,
-                                 .keys = {keys->up, keys->down},
-                                 .peer = *peer,
-                                 .early = a->early,
+                                 .keys = {s->keys.up, s->keys.down},
+                                 .peer = s->peer,
+                                 .early = s->accept.early,
                                  .frames_max = FRAMES_MAX,
                                  .ackdelay_ms = ACKDELAY_MS,
                                  .keepalive_s = c->keepalive_s,
                                  .inbox = c->inbox_max};
-    memcpy(cfg.cid, a->cid, sizeof cfg.cid);
+    memcpy(cfg.cid, s->accept.cid, sizeof cfg.cid);
     sp_link_init(&c->link, &cfg, now);
-    memcpy(c->reset, a->reset, sizeof c->reset);
+    memcpy(c->reset, s->accept.reset, sizeof c->reset);
     c->has_link = c->has_session = c->is_stirred = true;
     c->stats.handshakes++;
     sp_outbox_session_up(&c->outbox, now);
@@ -401,12 +404,11 @@ static void on_frame(struct sp_client *c, const struct sp_frame *f, sp_time now)
     }
 }
 
-static int receive_data(struct sp_client *c, uint8_t *datagram, size_t len, sp_time now)
+static int receive_data(struct sp_client *c, struct sp_datagram *in, sp_time now)
 {
     if (!c->has_link)
         return SP_EAUTH; /* ruling 23: no keys for it */
-    struct sp_datagram in = {.p = datagram, .len = len, .cap = len};
-    int rc = sp_link_receive(&c->link, &in, now);
+    int rc = sp_link_receive(&c->link, in, now);
     struct sp_frame f;
     while (rc == 0 && c->has_session && sp_link_next(&c->link, &f) == 0)
         on_frame(c, &f, now);
@@ -416,15 +418,12 @@ static int receive_data(struct sp_client *c, uint8_t *datagram, size_t len, sp_t
 
 static int receive_accept(struct sp_client *c, uint8_t *datagram, size_t len, sp_time now)
 {
-    struct sp_accept a;
-    struct sp_session_keys keys;
-    struct sp_addr peer;
-    int rc = sp_connect_accept(&c->connect, datagram, len, now, &a, &keys, &peer);
-    if (rc != 0)
-        return rc;
-    start_session(c, &a, &keys, &peer, now);
-    c->crypto->wipe(c->crypto->self, &keys, sizeof keys);
-    return 0;
+    struct sp_connect_session s;
+    int rc = sp_connect_accept(&c->connect, datagram, len, &s, now);
+    if (rc == 0)
+        start_session(c, &s, now);
+    c->crypto->wipe(c->crypto->self, &s.keys, sizeof s.keys);
+    return rc;
 }
 
 /* The gateway does not know our session any more (section 2.4). */
@@ -438,12 +437,14 @@ static int receive_reset(struct sp_client *c, const uint8_t *datagram, size_t le
     lose_session(c, NO_CODE, now);
     wipe_link(c);
     if (!c->is_closing)
-        sp_connect_start(&c->connect, is_urgent ? 0 : (sp_time)sp_rng_below(&c->rng, RESET_SPREAD_US + 1), now);
+        sp_connect_start(&c->connect, is_urgent ? 0 : (sp_time)sp_rng_below(&c->rng, RESET_SPREAD_US + 1),
+                         now);
     return 0;
 }
 
 static int dispatch(struct sp_client *c, uint8_t *datagram, size_t len, sp_time now)
 {
+    struct sp_datagram in = {.p = datagram, .len = len, .cap = len};
     if (len < 1 || len > SP_DATAGRAM_MAX)
         return SP_EMALFORMED;
     switch (datagram[0]) {
@@ -455,7 +456,7 @@ static int dispatch(struct sp_client *c, uint8_t *datagram, size_t len, sp_time 
         return receive_reset(c, datagram, len, now);
     case SP_FIRST_DATA:
     case SP_FIRST_DATA | 1:
-        return receive_data(c, datagram, len, now);
+        return receive_data(c, &in, now);
     default:
         return SP_EMALFORMED;
     }
@@ -507,7 +508,8 @@ static void submit_outbox(struct sp_client *c, sp_time now)
     }
 }
 
-/* Runs the timers of delivery, makes durable what is to be sent, and hands it to the link.  SP_EIO: that failed now. */
+/* Runs the timers of delivery, makes durable what is to be sent, and hands it to the link.  SP_EIO: that
+ * failed now. */
 static int pump(struct sp_client *c, sp_time now)
 {
     c->is_stirred = false;
@@ -604,35 +606,39 @@ int sp_client_submit(struct sp_client *c, const struct sp_outgoing *m, struct sp
     if (c->is_closing)
         return SP_ECLOSED;
     int rc = sp_outbox_submit(&c->outbox, m, id, now);
-    c->is_stirred = true;
+    c->is_stirred |= rc == 0;
     return rc;
 }
 
 int sp_client_status(struct sp_client *c, struct sp_msgid id, sp_time now)
 {
     c->now = now;
-    c->is_stirred = true;
-    return sp_ask_app(&c->outbox.ask, id);
+    int rc = sp_ask_app(&c->outbox.ask, id);
+    c->is_stirred |= rc == 0;
+    return rc;
 }
 
 int sp_client_forget(struct sp_client *c, struct sp_msgid id, sp_time now)
 {
     c->now = now;
-    c->is_stirred = true;
-    return sp_outbox_forget(&c->outbox, id, now);
+    int rc = sp_outbox_forget(&c->outbox, id, now);
+    c->is_stirred |= rc == 0;
+    return rc;
 }
 
 int sp_client_keep(struct sp_client *c, struct sp_seq upto, sp_time now)
 {
     c->now = now;
-    c->is_stirred = true;
-    return sp_inbox_keep(&c->inbox, upto.v, now);
+    uint32_t before = c->inbox.kept;
+    int rc = sp_inbox_keep(&c->inbox, upto.v, now);
+    c->is_stirred |= c->inbox.kept != before;
+    return rc;
 }
 
 int sp_client_token(struct sp_client *c, struct sp_view blob, sp_time now)
 {
     c->now = now;
-    int rc = sp_connect_token(&c->connect, blob);
+    int rc = sp_connect_token(&c->connect, blob, now);
     if (rc != 0)
         return rc;
     c->is_ended = false;
@@ -668,7 +674,8 @@ void sp_client_close(struct sp_client *c, sp_time now)
         sp_link_close(&c->link, SP_CLOSE_BYE, 0, now);
         lose_session(c, SP_CLOSE_BYE, now);
     }
-    (void)sp_ledger_sync(&c->ledger, now); /* a failure is an ERROR event; the rows say what they said before */
+    (void)sp_ledger_sync(&c->ledger,
+                         now); /* a failure is an ERROR event; the rows say what they said before */
 }
 
 size_t sp_client_waiting(const struct sp_client *c)

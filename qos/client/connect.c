@@ -1,5 +1,5 @@
-/* One attempt = one address turn: an INIT, its byte-identical copies, at most three RETRYs.  Rulings 15, 16, 24 and 49 of
- * docs/protocol.md. */
+/* One attempt = one address turn: an INIT, its byte-identical copies, at most three RETRYs.  Rulings 15, 16,
+ * 24 and 49 of docs/protocol.md. */
 #include "connect.h"
 
 #include "bug.h"
@@ -31,23 +31,18 @@ static void forget_init(struct sp_connect *c)
     c->copy_at = SP_NEVER;
 }
 
-static int read_blob(struct sp_view in, struct sp_blob *out)
-{
-    int rc = sp_token_blob_decode(in, out);
-    return rc == 0 && out->addrs_n == 0 ? SP_EMALFORMED : rc;
-}
-
-int sp_connect_init(struct sp_connect *c, const struct sp_crypto *crypto, struct sp_rng *rng, struct sp_view blob,
-                    int64_t unix_s, sp_time now)
+int sp_connect_init(struct sp_connect *c, const struct sp_crypto *crypto, struct sp_rng *rng,
+                    struct sp_view blob, int64_t unix_s, sp_time now)
 {
     memset(c, 0, sizeof *c);
-    int rc = read_blob(blob, &c->blob);
+    int rc = sp_token_blob_decode(blob, &c->blob);
     if (rc != 0)
         return rc;
     c->crypto = crypto;
     c->rng = rng;
     c->copy_at = c->next_at = SP_NEVER;
-    /* A clock that runs behind is caught by `issued`; one that runs ahead costs a RETRY (section 2.3, step 7). */
+    /* A clock that runs behind is caught by `issued`; one that runs ahead costs a RETRY (section 2.3, step
+     * 7). */
     c->time_s = unix_s > (int64_t)c->blob.issued ? unix_s : (int64_t)c->blob.issued;
     c->time_at = now;
     return 0;
@@ -59,10 +54,10 @@ void sp_connect_wipe(struct sp_connect *c)
     crypto->wipe(crypto->self, c, sizeof *c);
 }
 
-int sp_connect_token(struct sp_connect *c, struct sp_view blob)
+int sp_connect_token(struct sp_connect *c, struct sp_view blob, sp_time now)
 {
     struct sp_blob fresh;
-    int rc = read_blob(blob, &fresh);
+    int rc = sp_token_blob_decode(blob, &fresh);
     if (rc != 0)
         return rc;
     forget_init(c);
@@ -70,8 +65,10 @@ int sp_connect_token(struct sp_connect *c, struct sp_view blob)
     c->ticket.is_held = false;
     c->addr = 0;
     c->is_token_told = c->wants_token = false;
-    if (!c->is_time_told && c->time_s < (int64_t)fresh.issued)
+    if (!c->is_time_told && gateway_time(c, now) < (int64_t)fresh.issued) {
         c->time_s = (int64_t)fresh.issued;
+        c->time_at = now;
+    }
     return 0;
 }
 
@@ -158,8 +155,9 @@ static int build(struct sp_connect *c, struct sp_view cookie, sp_time now)
     return rc;
 }
 
-/* Drops a ticket that met silence or has expired, and asks for a blob when nothing usable is left.  The blob's end is
- * final only if the time is the gateway's own: a wrong clock must not lock a user out.  false: an attempt is useless. */
+/* Drops a ticket that met silence or has expired, and asks for a blob when nothing usable is left.  The
+ * blob's end is final only if the time is the gateway's own: a wrong clock must not lock a user out.  false:
+ * an attempt is useless. */
 static bool choose_credential(struct sp_connect *c, sp_time now)
 {
     int64_t time_s = gateway_time(c, now);
@@ -238,16 +236,16 @@ int sp_connect_retry(struct sp_connect *c, const uint8_t *p, size_t len, sp_time
     return 0;
 }
 
-int sp_connect_accept(struct sp_connect *c, uint8_t *p, size_t len, sp_time now, struct sp_accept *out,
-                      struct sp_session_keys *keys, struct sp_addr *peer)
+int sp_connect_accept(struct sp_connect *c, uint8_t *p, size_t len, struct sp_connect_session *out,
+                      sp_time now)
 {
     if (c->init_len == 0)
         return SP_EAUTH;
-    int rc = sp_handshake_finish(&c->handshake, p, len, out, keys);
+    int rc = sp_handshake_finish(&c->handshake, p, len, &out->accept, &out->keys);
     if (rc != 0)
         return rc;
-    *peer = c->blob.addrs[c->addr];
-    c->time_s = out->time_s;
+    out->peer = c->blob.addrs[c->addr];
+    c->time_s = out->accept.time_s;
     c->time_at = now;
     c->is_time_told = true;
     c->ticket.unanswered = 0;

@@ -1,6 +1,6 @@
 /* How a client gets a session: INIT attempts, their copies and back-off, RETRY with its cookie, ACCEPT
- * (docs/protocol.md, sections 2.3 and 5.5).  Begins with a connect blob and ends with keys; refuses to know links,
- * messages or why a session is wanted. */
+ * (docs/protocol.md, sections 2.3 and 5.5).  Begins with a connect blob and ends with keys; refuses to know
+ * links, messages or why a session is wanted. */
 #ifndef SP_CONNECT_H
 #define SP_CONNECT_H
 
@@ -45,15 +45,16 @@ struct sp_connect {
     size_t init_len; /* 0: no INIT is out */
 };
 
-/* Reads the blob; nothing is wanted yet.  unix_s: wall time now.  SP_EMALFORMED (also without any address), SP_EVERSION. */
-int sp_connect_init(struct sp_connect *c, const struct sp_crypto *crypto, struct sp_rng *rng, struct sp_view blob,
-                    int64_t unix_s, sp_time now);
+/* Reads the blob; nothing is wanted yet.  unix_s: wall time now.  SP_EMALFORMED, SP_EVERSION. */
+int sp_connect_init(struct sp_connect *c, const struct sp_crypto *crypto, struct sp_rng *rng,
+                    struct sp_view blob, int64_t unix_s, sp_time now);
 /* Zeroes all secrets. */
 void sp_connect_wipe(struct sp_connect *c);
-/* A new blob takes the place of the old one and of a ticket; an INIT that is out is forgotten, so call sp_connect_start
- * if a session is wanted.  Errors as above, then nothing changed. */
-int sp_connect_token(struct sp_connect *c, struct sp_view blob);
-/* A ticket of the gateway: used for the next sessions, until it expires or two attempts with it met silence. */
+/* A new blob takes the place of the old one and of a ticket; an INIT that is out is forgotten, so call
+ * sp_connect_start if a session is wanted.  Errors as above, then nothing changed. */
+int sp_connect_token(struct sp_connect *c, struct sp_view blob, sp_time now);
+/* A ticket of the gateway: used for the next sessions, until it expires or two attempts with it met silence.
+ */
 void sp_connect_ticket(struct sp_connect *c, const struct sp_frame_ticket *t, sp_time now);
 
 /* A session is wanted in `wait_us`; later, by the back-off, when the last ones were never confirmed. */
@@ -69,13 +70,19 @@ void sp_connect_note_confirmed(struct sp_connect *c);
 
 /* Writes an INIT when one is due (out->cap >= SP_DATAGRAM_MAX).  SP_EAGAIN. */
 int sp_connect_transmit(struct sp_connect *c, struct sp_datagram *out, sp_time now);
-/* Takes a RETRY: the INIT with its cookie is due at once.  SP_EMALFORMED; SP_EAUTH: not for the INIT that is out, or
- * the fourth of this attempt. */
+/* Takes a RETRY: the INIT with its cookie is due at once.  SP_EMALFORMED; SP_EAUTH: not for the INIT that is
+ * out, or the fourth of this attempt. */
 int sp_connect_retry(struct sp_connect *c, const uint8_t *p, size_t len, sp_time now);
-/* Takes an ACCEPT, opened in place: on success nothing is wanted any more, and *peer is where the session lives.
- * SP_EMALFORMED, SP_EAUTH. */
-int sp_connect_accept(struct sp_connect *c, uint8_t *p, size_t len, sp_time now, struct sp_accept *out,
-                      struct sp_session_keys *keys, struct sp_addr *peer);
+/* A session that an ACCEPT has brought; wipe keys after use. */
+struct sp_connect_session {
+    struct sp_accept accept;
+    struct sp_session_keys keys;
+    struct sp_addr peer; /* where it lives */
+};
+/* Takes an ACCEPT, opened in place, from which out->accept.frames borrows; on success nothing is wanted any
+ * more. SP_EMALFORMED, SP_EAUTH. */
+int sp_connect_accept(struct sp_connect *c, uint8_t *p, size_t len, struct sp_connect_session *out,
+                      sp_time now);
 sp_time sp_connect_deadline(const struct sp_connect *c);
 /* Whether the app must be asked for a new blob; true once per blob. */
 bool sp_connect_take_wants_token(struct sp_connect *c);

@@ -1,6 +1,6 @@
 /* One recipient and our messages to it that are not answered yet: who may be sent next, and what AFTER names
- * (docs/protocol.md, section 5.2).  Keeps order within a conversation; conversations never wait for each other.
- * Refuses to know states, timers or bytes of messages. */
+ * (docs/protocol.md, section 5.2).  Keeps order within a conversation; conversations never wait for each
+ * other. Refuses to know states, timers or bytes of messages. */
 #ifndef SP_CONVERSATION_H
 #define SP_CONVERSATION_H
 
@@ -31,7 +31,8 @@ struct sp_conversations {
 /* Bytes for up to `max` conversations (a power of two), aligned as max_align_t. */
 size_t sp_conversation_footprint(size_t max);
 void sp_conversation_init(struct sp_conversations *t, void *mem, size_t max);
-/* The conversation with this recipient, with one user more; a new one when there is none.  NULL: `max` are in use. */
+/* The conversation with this recipient, with one user more; a new one when there is none.  NULL: `max` are in
+ * use. */
 struct sp_conversation *sp_conversation_enter(struct sp_conversations *t, struct sp_view to);
 /* One user less; the conversation goes with its last one. */
 void sp_conversation_leave(struct sp_conversations *t, struct sp_conversation *c);

@@ -1,5 +1,5 @@
-/* One window, one outstanding pull, one ack:R.  What is missing is known from three numbers: `have` (no hole below),
- * `expect` (was sent to us), `head` (exists at the gateway). */
+/* One window, one outstanding pull, one ack:R.  What is missing is known from three numbers: `have` (no hole
+ * below), `expect` (was sent to us), `head` (exists at the gateway). */
 #include "inbox.h"
 
 #include "bug.h"
@@ -183,8 +183,8 @@ void sp_inbox_msg_n(struct sp_inbox *in, const struct sp_frame_msg_n *f, sp_time
     note_hole(in, now);
 }
 
-/* The gateway refused a cursor: it starts from the one it has confirmed, and so do we (section 5.4).  Seqs that come
- * again are removed here, and once it has sent them it will take our cursor. */
+/* The gateway refused a cursor: it starts from the one it has confirmed, and so do we (section 5.4).  Seqs
+ * that come again are removed here, and once it has sent them it will take our cursor. */
 static void fall_behind(struct sp_inbox *in, uint32_t confirmed, sp_time now)
 {
     sp_time wait = 0;
@@ -197,7 +197,8 @@ static void fall_behind(struct sp_inbox *in, uint32_t confirmed, sp_time now)
     sp_pending_stop(&in->ack);
 }
 
-/* An answer to such a pull.  Without progress our cursor must be above the mailbox: binding again finds out. */
+/* An answer to such a pull.  Without progress our cursor must be above the mailbox: binding again finds out.
+ */
 static void note_behind(struct sp_inbox *in, uint32_t to, sp_time now)
 {
     bool is_stuck = to <= in->behind;

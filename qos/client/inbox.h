@@ -1,6 +1,6 @@
-/* Messages for us: handed up in seq order without holes, pulled when something is missing, confirmed when the app has
- * persisted them (docs/protocol.md, section 5.4).  Holds back what came too early in a window of fixed slots.  Refuses
- * to know links: it hands out frames and takes answers. */
+/* Messages for us: handed up in seq order without holes, pulled when something is missing, confirmed when the
+ * app has persisted them (docs/protocol.md, section 5.4).  Holds back what came too early in a window of
+ * fixed slots.  Refuses to know links: it hands out frames and takes answers. */
 #ifndef SP_INBOX_H
 #define SP_INBOX_H
 
@@ -28,10 +28,10 @@ struct sp_inbox {
     uint32_t slots_n;
 
     struct sp_epoch epoch;
-    struct sp_span span;     /* its base: handed to the app */
-    uint32_t kept;           /* the app has persisted all up to here */
-    uint32_t confirmed;      /* the gateway has, as it said in this epoch */
-    uint32_t expect, head;   /* highest seq sent to us in this session; highest that exists */
+    struct sp_span span;   /* its base: handed to the app */
+    uint32_t kept;         /* the app has persisted all up to here */
+    uint32_t confirmed;    /* the gateway has, as it said in this epoch */
+    uint32_t expect, head; /* highest seq sent to us in this session; highest that exists */
     struct {
         bool is_due; /* a RESYNC waits to be adopted */
         struct sp_epoch epoch;
@@ -45,15 +45,15 @@ struct sp_inbox {
     sp_time pto;
     struct sp_pending pull; /* the one outstanding */
     bool pull_confirms;
-    uint32_t hole;          /* the lowest missing seq below `expect`; 0: none */
-    sp_time hole_due;       /* when it has lasted long enough for a pull */
-    unsigned hole_tries;    /* pulls since it came up */
-    struct sp_pending ack;  /* newest ack:R without answer */
-    sp_time ack_due;        /* the cursor was gathered long enough; SP_NEVER: nothing to state */
-    uint32_t stated;        /* highest cursor that a frame of this session carries */
-    uint32_t loud;          /* highest seq that came without FOUR since `confirmed` */
-    uint32_t reached;       /* highest cursor of an ack:R that wanted no answer and reached the gateway's link */
-    bool is_behind;         /* the gateway refused our cursor: pull from `behind` without confirming */
+    uint32_t hole;         /* the lowest missing seq below `expect`; 0: none */
+    sp_time hole_due;      /* when it has lasted long enough for a pull */
+    unsigned hole_tries;   /* pulls since it came up */
+    struct sp_pending ack; /* newest ack:R without answer */
+    sp_time ack_due;       /* the cursor was gathered long enough; SP_NEVER: nothing to state */
+    uint32_t stated;       /* highest cursor that a frame of this session carries */
+    uint32_t loud;         /* highest seq that came without FOUR since `confirmed` */
+    uint32_t reached; /* highest cursor of an ack:R that wanted no answer and reached the gateway's link */
+    bool is_behind;   /* the gateway refused our cursor: pull from `behind` without confirming */
     uint32_t behind;
     unsigned behind_tries;
     sp_time behind_due;
@@ -68,7 +68,8 @@ struct sp_inbox_config {
     uint16_t slots_n;
 };
 
-void sp_inbox_init(struct sp_inbox *in, const struct sp_inbox_config *cfg, const struct sp_local_state *state);
+void sp_inbox_init(struct sp_inbox *in, const struct sp_inbox_config *cfg,
+                   const struct sp_local_state *state);
 
 /* A session is there: the first pull binds it.  It is lost. */
 void sp_inbox_session_up(struct sp_inbox *in, sp_time now);

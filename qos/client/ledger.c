@@ -1,5 +1,5 @@
-/* A dirty flag and a latch: the first failure stops all calls for a second, so that a broken disk is asked once a second
- * and its owner is told once. */
+/* A dirty flag and a latch: the first failure stops all calls for a second, so that a broken disk is asked
+ * once a second and its owner is told once. */
 #include "ledger.h"
 
 #include <sampan/err.h>
@@ -60,7 +60,8 @@ int sp_ledger_cursor(struct sp_ledger *l, struct sp_epoch epoch, struct sp_seq u
     return note_write(l, l->local->cursor(l->local->self, epoch, upto), now);
 }
 
-int sp_ledger_read(struct sp_ledger *l, struct sp_msgid id, uint8_t *dst, size_t cap, size_t *len, sp_time now)
+int sp_ledger_read(struct sp_ledger *l, struct sp_msgid id, uint8_t *dst, size_t cap, size_t *len,
+                   sp_time now)
 {
     if (sp_ledger_is_resting(l, now))
         return l->error;

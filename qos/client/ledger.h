@@ -1,6 +1,6 @@
-/* The app's local storage as the client uses it: what was written but is not yet durable, and when to try again after a
- * failure.  Nothing that depends on a row may leave while sp_ledger_is_durable is false; the rows themselves belong to
- * outbox and inbox. */
+/* The app's local storage as the client uses it: what was written but is not yet durable, and when to try
+ * again after a failure.  Nothing that depends on a row may leave while sp_ledger_is_durable is false; the
+ * rows themselves belong to outbox and inbox. */
 #ifndef SP_LEDGER_H
 #define SP_LEDGER_H
 
@@ -17,11 +17,12 @@ struct sp_ledger {
 };
 
 void sp_ledger_init(struct sp_ledger *l, const struct sp_local *local);
-/* The calls of struct sp_local.  0, or the error of the call, which is noted (SP_EAGAIN of a read is none); after one,
- * calls are refused with it until a second has passed. */
+/* The calls of struct sp_local.  0, or the error of the call, which is noted (SP_EAGAIN of a read is none);
+ * after one, calls are refused with it until a second has passed. */
 int sp_ledger_put(struct sp_ledger *l, const struct sp_outgoing *m, sp_time now);
 int sp_ledger_drop(struct sp_ledger *l, struct sp_msgid id, sp_time now);
-int sp_ledger_read(struct sp_ledger *l, struct sp_msgid id, uint8_t *dst, size_t cap, size_t *len, sp_time now);
+int sp_ledger_read(struct sp_ledger *l, struct sp_msgid id, uint8_t *dst, size_t cap, size_t *len,
+                   sp_time now);
 int sp_ledger_cursor(struct sp_ledger *l, struct sp_epoch epoch, struct sp_seq upto, sp_time now);
 /* Makes everything written durable; 0 at once when it is. */
 int sp_ledger_sync(struct sp_ledger *l, sp_time now);

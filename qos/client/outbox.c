@@ -1,5 +1,6 @@
-/* Entries move between lists by phase; each list is walked only when something in it may be due.  The table of section
- * 5.2 is spread over four parts below: storage, leaving the unanswered, answers, sending. */
+/* Entries move between lists by phase; each list is walked only when something in it may be due.  The table
+ * of section 5.2 is spread over storage, leaving the unanswered and answers here, and sending in
+ * outbox_send.c. */
 #include "outbox.h"
 
 #include "bug.h"
@@ -8,11 +9,8 @@
 
 #include <string.h>
 
-#define SIX_DAYS_S      (6 * 86400) /* section 5.2: less than the 7 days for which a gateway remembers a msgid */
-#define EXPIRY_EVERY_US (3600 * SP_SECOND)
-#define DONE_EVERY_US   SP_SECOND /* ruling 42 */
-#define BUSY_UNIT_US    (100 * SP_MS)
-#define MISSES_MAX      2
+#define BUSY_UNIT_US (100 * SP_MS)
+#define MISSES_MAX   2
 
 #define ENTRY(node, member) SP_LIST_ITEM(node, struct sp_outbox_entry, member)
 #define TALK(node)          SP_LIST_ITEM(node, struct sp_conversation, in_turn)
@@ -45,7 +43,7 @@ static struct sp_outbox_entry **bucket(const struct sp_outbox *o, struct sp_msgi
     return &o->buckets[id.v & o->mask];
 }
 
-static struct sp_outbox_entry *find(const struct sp_outbox *o, struct sp_msgid id)
+struct sp_outbox_entry *sp_outbox_find(const struct sp_outbox *o, struct sp_msgid id)
 {
     struct sp_outbox_entry *e = *bucket(o, id);
     while (e != NULL && e->msgid.v != id.v)
@@ -53,13 +51,13 @@ static struct sp_outbox_entry *find(const struct sp_outbox *o, struct sp_msgid i
     return e;
 }
 
-static int64_t unix_now(const struct sp_outbox *o, sp_time now)
+int64_t sp_outbox_unix(const struct sp_outbox *o, sp_time now)
 {
     return o->unix_s + (now - o->unix_at) / SP_SECOND;
 }
 
 /* The row of an entry; its body stays as it is. */
-static int put_row(struct sp_outbox *o, const struct sp_outbox_entry *e, sp_time now)
+int sp_outbox_put_row(struct sp_outbox *o, const struct sp_outbox_entry *e, sp_time now)
 {
     struct sp_outgoing row = {.msgid = e->msgid,
                               .to = {e->talk->to, e->talk->to_len},
@@ -75,20 +73,20 @@ static struct sp_msgid head_of(struct sp_conversation *talk)
     return ENTRY(sp_list_first(&talk->queued), in_phase)->msgid;
 }
 
-/* Among those that may send, the one with the oldest message is first.  Most come with a newer one than all others, or,
- * after a session was lost, with older ones. */
+/* Among those that may send, the one with the oldest message is first.  Most come with a newer one than all
+ * others, or, after a session was lost, with older ones. */
 static void activate(struct sp_outbox *o, struct sp_conversation *talk)
 {
     struct sp_node *at = &o->active.head;
     if (!sp_list_is_empty(&o->active) && head_of(TALK(o->active.head.prev)).v > head_of(talk).v)
-        SP_LIST_FOREACH(at, &o->active)
+        SP_LIST_FOREACH (at, &o->active)
             if (head_of(TALK(at)).v > head_of(talk).v)
                 break;
     sp_list_insert(at, &talk->in_turn);
 }
 
 /* A conversation's place among those that may send and those that wait, after anything about it changed. */
-static void place_talk(struct sp_outbox *o, struct sp_conversation *talk, sp_time now)
+void sp_outbox_place(struct sp_outbox *o, struct sp_conversation *talk, sp_time now)
 {
     sp_list_remove(&talk->in_turn);
     if (sp_list_is_empty(&talk->queued))
@@ -102,20 +100,20 @@ static void place_talk(struct sp_outbox *o, struct sp_conversation *talk, sp_tim
         activate(o, talk);
 }
 
-/* Puts an entry among the queued of its conversation.  Those that come back are older than those that wait, so the walk
- * from the front is short. */
+/* Puts an entry among the queued of its conversation.  Those that come back are older than those that wait,
+ * so the walk from the front is short. */
 static void enqueue(struct sp_outbox *o, struct sp_outbox_entry *e, sp_time now)
 {
     struct sp_list *queued = &e->talk->queued;
     struct sp_node *at = &queued->head;
     bool is_newest = sp_list_is_empty(queued) || ENTRY(queued->head.prev, in_phase)->msgid.v < e->msgid.v;
     if (!is_newest)
-        SP_LIST_FOREACH(at, queued)
+        SP_LIST_FOREACH (at, queued)
             if (ENTRY(at, in_phase)->msgid.v > e->msgid.v)
                 break;
     e->phase = SP_OUTBOX_QUEUED;
     sp_list_insert(at, &e->in_phase);
-    place_talk(o, e->talk, now);
+    sp_outbox_place(o, e->talk, now);
 }
 
 /* A new entry without news; NULL when all places are taken. */
@@ -138,7 +136,7 @@ static struct sp_outbox_entry *add(struct sp_outbox *o, const struct sp_outgoing
 }
 
 /* Takes an entry out of every list and gives its slot back. */
-static void release(struct sp_outbox *o, struct sp_outbox_entry *e)
+void sp_outbox_release(struct sp_outbox *o, struct sp_outbox_entry *e)
 {
     struct sp_outbox_entry **at = bucket(o, e->msgid);
     while (*at != e)
@@ -153,13 +151,13 @@ static void release(struct sp_outbox *o, struct sp_outbox_entry *e)
 }
 
 /* The app knows the end: the row goes, now or when local storage works again. */
-static void let_go(struct sp_outbox *o, struct sp_outbox_entry *e, sp_time now)
+void sp_outbox_let_go(struct sp_outbox *o, struct sp_outbox_entry *e, sp_time now)
 {
     sp_list_remove(&e->in_news);
     sp_list_remove(&e->in_phase);
     e->phase = SP_OUTBOX_TOLD;
     if (sp_ledger_drop(o->ledger, e->msgid, now) == 0)
-        release(o, e);
+        sp_outbox_release(o, e);
     else
         sp_list_append(&o->told, &e->in_phase);
 }
@@ -302,18 +300,19 @@ int sp_outbox_submit(struct sp_outbox *o, const struct sp_outgoing *m, struct sp
 
 int sp_outbox_forget(struct sp_outbox *o, struct sp_msgid id, sp_time now)
 {
-    struct sp_outbox_entry *e = find(o, id);
+    struct sp_outbox_entry *e = sp_outbox_find(o, id);
     if (e == NULL || e->phase != SP_OUTBOX_SAFE)
         return SP_EAGAIN;
     int rc = sp_ledger_drop(o->ledger, id, now);
     if (rc == 0)
-        release(o, e);
+        sp_outbox_release(o, e);
     return rc;
 }
 
 /* ---- Leaving the unanswered ---- */
 
-/* An answer came, of whatever kind: the entry leaves its conversation's order, and what waits behind it may go. */
+/* An answer came, of whatever kind: the entry leaves its conversation's order, and what waits behind it may
+ * go. */
 static void leave_unanswered(struct sp_outbox *o, struct sp_outbox_entry *e, sp_time now)
 {
     bool was_in_flight = e->phase == SP_OUTBOX_SENT || e->phase == SP_OUTBOX_READY;
@@ -324,7 +323,7 @@ static void leave_unanswered(struct sp_outbox *o, struct sp_outbox_entry *e, sp_
         e->talk->in_flight--;
         o->flight--;
     }
-    place_talk(o, e->talk, now);
+    sp_outbox_place(o, e->talk, now);
 }
 
 /* Back to the queue under the same msgid; `rest_us` from now on. */
@@ -340,9 +339,9 @@ static void requeue(struct sp_outbox *o, struct sp_outbox_entry *e, sp_time rest
     enqueue(o, e, now);
 }
 
-/* Ends an unanswered or safe entry without a receipt.  The mark is durable before the app is told: a message whose end
- * it knows must not be sent again after a restart. */
-static void end(struct sp_outbox *o, struct sp_outbox_entry *e, uint8_t mark, sp_time now)
+/* Ends an unanswered or safe entry without a receipt.  The mark is durable before the app is told: a message
+ * whose end it knows must not be sent again after a restart. */
+void sp_outbox_end(struct sp_outbox *o, struct sp_outbox_entry *e, uint8_t mark, sp_time now)
 {
     if (e->phase == SP_OUTBOX_SAFE)
         sp_list_remove(&e->in_phase);
@@ -350,7 +349,7 @@ static void end(struct sp_outbox *o, struct sp_outbox_entry *e, uint8_t mark, sp
         leave_unanswered(o, e, now);
     e->phase = SP_OUTBOX_ENDED;
     e->mark = mark;
-    e->is_marked = put_row(o, e, now) == 0;
+    e->is_marked = sp_outbox_put_row(o, e, now) == 0;
     note_news(o, e);
 }
 
@@ -378,7 +377,7 @@ static bool rise(struct sp_outbox *o, struct sp_outbox_entry *e, uint8_t state, 
         e->misses = 0;
         e->wait.tries = 0;
         wait_safe(o, e, now);
-        (void)put_row(o, e, now); /* if it fails, a restart sends once more and learns the same */
+        (void)sp_outbox_put_row(o, e, now); /* if it fails, a restart sends once more and learns the same */
     }
     note_news(o, e);
     return was_unanswered;
@@ -392,7 +391,7 @@ static void rest_busy(struct sp_outbox *o, struct sp_outbox_entry *e, uint16_t r
 
 bool sp_outbox_msg_a(struct sp_outbox *o, const struct sp_frame_msg_a *f, sp_time now)
 {
-    struct sp_outbox_entry *e = find(o, f->msgid);
+    struct sp_outbox_entry *e = sp_outbox_find(o, f->msgid);
     if (e == NULL)
         return true;
     if (f->code == SP_CODE_OK)
@@ -404,16 +403,17 @@ bool sp_outbox_msg_a(struct sp_outbox *o, const struct sp_frame_msg_a *f, sp_tim
             return false;
         rest_busy(o, e, f->retry, now);
     } else if (f->code == SP_CODE_DUP_EXPIRED) {
-        end(o, e, SP_OUTBOX_MARK_UNKNOWN, now); /* ruling 47: an earlier sending may have been stored */
+        sp_outbox_end(o, e, SP_OUTBOX_MARK_UNKNOWN,
+                      now); /* ruling 47: an earlier sending may have been stored */
     } else {
         uint8_t code = f->code < SP_OUTBOX_MARK_UNKNOWN - SP_OUTBOX_MARK_FAILED ? f->code : SP_CODE_BAD;
-        end(o, e, (uint8_t)(SP_OUTBOX_MARK_FAILED + code), now);
+        sp_outbox_end(o, e, (uint8_t)(SP_OUTBOX_MARK_FAILED + code), now);
     }
     return true;
 }
 
-/* Ruling 11: READ of a message that is done goes to the app.  When too many wait, the oldest gives way: READ is no
- * promise of this protocol. */
+/* Ruling 11: READ of a message that is done goes to the app.  When too many wait, the oldest gives way: READ
+ * is no promise of this protocol. */
 static void note_read(struct sp_outbox *o, struct sp_msgid id, uint8_t state)
 {
     if (o->reads_n == SP_OUTBOX_READS_MAX) {
@@ -426,7 +426,7 @@ static void note_read(struct sp_outbox *o, struct sp_msgid id, uint8_t state)
 
 bool sp_outbox_ack_n(struct sp_outbox *o, const struct sp_frame_ack_n *f, sp_time now)
 {
-    struct sp_outbox_entry *e = find(o, f->msgid);
+    struct sp_outbox_entry *e = sp_outbox_find(o, f->msgid);
     if (e != NULL)
         return rise(o, e, f->state, now);
     if (f->state == SP_STATE_READ && f->msgid.v != 0 && f->msgid.v <= o->last.v)
@@ -449,7 +449,7 @@ static void note_status(struct sp_outbox *o, struct sp_outbox_entry *e, uint8_t 
         /* Twice not known although it was safe: its row has aged out, or the store is an older one. */
         e->misses = state == SP_STATE_UNKNOWN ? (uint8_t)(e->misses + 1) : 0;
         if (e->misses >= MISSES_MAX) {
-            end(o, e, SP_OUTBOX_MARK_UNKNOWN, now);
+            sp_outbox_end(o, e, SP_OUTBOX_MARK_UNKNOWN, now);
             return;
         }
         if (e->wait.tries < SP_OUTBOX_LEVELS - 1)
@@ -464,7 +464,7 @@ void sp_outbox_status_a(struct sp_outbox *o, const struct sp_frame_status_a *f, 
     if (sp_ask_answer(&o->ask, f, &r) != 0)
         return;
     for (size_t i = 0; i < f->n; i++) {
-        struct sp_outbox_entry *e = find(o, r.frame.msgids[i]);
+        struct sp_outbox_entry *e = sp_outbox_find(o, r.frame.msgids[i]);
         if (e != NULL)
             note_status(o, e, f->of[i].state, now);
     }
@@ -472,7 +472,7 @@ void sp_outbox_status_a(struct sp_outbox *o, const struct sp_frame_status_a *f, 
 
 void sp_outbox_link_acked(struct sp_outbox *o, struct sp_msgid id, sp_time three_pto, sp_time now)
 {
-    struct sp_outbox_entry *e = find(o, id);
+    struct sp_outbox_entry *e = sp_outbox_find(o, id);
     if (e == NULL || e->phase != SP_OUTBOX_SENT || e->wait.is_waiting || e->is_asked)
         return;
     enum sp_pending_kind kind = (e->flags & SP_OUT_FOUR) != 0 ? SP_PENDING_T1_FOUR : SP_PENDING_T1;
@@ -492,7 +492,7 @@ void sp_outbox_session_up(struct sp_outbox *o, sp_time now)
     o->done_at = now;
     for (size_t i = 0; i < SP_OUTBOX_LEVELS; i++) {
         struct sp_node *node;
-        SP_LIST_FOREACH(node, &o->safe[i])
+        SP_LIST_FOREACH (node, &o->safe[i])
             ENTRY(node, in_phase)->wait.due = now;
     }
 }
@@ -520,324 +520,4 @@ void sp_outbox_session_lost(struct sp_outbox *o, sp_time now)
 void sp_outbox_set_window(struct sp_outbox *o, unsigned n)
 {
     o->flight_max = n < 1 ? 1 : n < SP_OUTBOX_FLIGHT_MAX ? n : SP_OUTBOX_FLIGHT_MAX;
-}
-
-/* ---- Sending ---- */
-
-/* Messages first sent days ago, and still without an answer, may no longer be remembered by the gateway: sending them
- * again could store them twice. */
-static void expire(struct sp_outbox *o, sp_time now)
-{
-    struct sp_node *node = o->order.head.next;
-    while (node != &o->order.head) {
-        struct sp_outbox_entry *e = ENTRY(node, in_order);
-        node = node->next;
-        if (e->phase == SP_OUTBOX_QUEUED && e->first_s != 0 && unix_now(o, now) - e->first_s >= SIX_DAYS_S)
-            end(o, e, SP_OUTBOX_MARK_UNKNOWN, now);
-    }
-    o->expiry_at = now + EXPIRY_EVERY_US;
-}
-
-static void drop_told(struct sp_outbox *o, sp_time now)
-{
-    struct sp_node *node;
-    while ((node = sp_list_first(&o->told)) != NULL) {
-        struct sp_outbox_entry *e = ENTRY(node, in_phase);
-        if (sp_ledger_drop(o->ledger, e->msgid, now) != 0)
-            return;
-        release(o, e);
-    }
-}
-
-/* Conversations whose rest may be over find their place anew. */
-static void wake_talks(struct sp_outbox *o, sp_time now)
-{
-    struct sp_list resting;
-    struct sp_node *node;
-    sp_list_init(&resting);
-    while ((node = sp_list_first(&o->resting)) != NULL) {
-        sp_list_remove(node);
-        sp_list_append(&resting, node);
-    }
-    o->rest_due = SP_NEVER;
-    while ((node = sp_list_first(&resting)) != NULL)
-        place_talk(o, TALK(node), now);
-}
-
-/* Chooses what is sent next, oldest first, and writes the time of its first sending. */
-static void choose_ready(struct sp_outbox *o, sp_time now)
-{
-    struct sp_node *node;
-    while (o->flight < o->flight_max && (node = sp_list_first(&o->active)) != NULL) {
-        struct sp_conversation *talk = TALK(node);
-        struct sp_outbox_entry *e = ENTRY(sp_list_first(&talk->queued), in_phase);
-        if (e->first_s == 0) {
-            e->first_s = unix_now(o, now);
-            if (put_row(o, e, now) != 0) {
-                e->first_s = 0;
-                return;
-            }
-        }
-        sp_list_remove(&e->in_phase);
-        sp_list_append(&o->ready, &e->in_phase);
-        e->phase = SP_OUTBOX_READY;
-        talk->in_flight++;
-        o->flight++;
-        place_talk(o, talk, now);
-    }
-}
-
-static void ask_about(struct sp_ask_request *r, struct sp_outbox_entry *e)
-{
-    r->frame.msgids[r->frame.n++] = e->msgid;
-    e->is_asked = true;
-    e->wait.is_waiting = false;
-    e->wait.due = SP_NEVER;
-}
-
-/* Adds sent messages whose answer is overdue, and notes when the next one will be. */
-static void ask_sent(struct sp_outbox *o, struct sp_ask_request *r, sp_time now)
-{
-    struct sp_node *node;
-    if (o->sent_due > now)
-        return;
-    o->sent_due = SP_NEVER;
-    SP_LIST_FOREACH(node, &o->sent) {
-        struct sp_outbox_entry *e = ENTRY(node, in_phase);
-        if (sp_pending_is_due(&e->wait, now) && r->frame.n < SP_STATUS_MAX)
-            ask_about(r, e);
-        else if (e->wait.due < o->sent_due)
-            o->sent_due = e->wait.due;
-    }
-}
-
-/* Adds safe messages without news for long. */
-static void ask_safe(struct sp_outbox *o, struct sp_ask_request *r, sp_time now)
-{
-    for (size_t i = 0; i < SP_OUTBOX_LEVELS; i++) {
-        struct sp_node *node;
-        while (r->frame.n < SP_STATUS_MAX && (node = sp_list_first(&o->safe[i])) != NULL) {
-            struct sp_outbox_entry *e = ENTRY(node, in_phase);
-            if (e->wait.due > now)
-                break;
-            sp_list_remove(node);
-            sp_list_append(&o->asked, node);
-            ask_about(r, e);
-        }
-    }
-}
-
-/* When the next question is due; SP_NEVER also while no more may be asked at once. */
-static sp_time ask_due(const struct sp_outbox *o)
-{
-    if (!o->is_up || !sp_ask_has_room(&o->ask))
-        return SP_NEVER;
-    if (sp_ask_is_wanted(&o->ask))
-        return 0;
-    sp_time due = o->sent_due;
-    for (size_t i = 0; i < SP_OUTBOX_LEVELS; i++) {
-        const struct sp_node *head = sp_list_first(&o->safe[i]);
-        if (head == NULL)
-            continue;
-        const struct sp_outbox_entry *e = SP_LIST_ITEM(head, const struct sp_outbox_entry, in_phase);
-        if (e->wait.due < due)
-            due = e->wait.due;
-    }
-    return due;
-}
-
-static void choose_asks(struct sp_outbox *o, sp_time now)
-{
-    while (ask_due(o) <= now) {
-        struct sp_ask_request *r = sp_ask_open(&o->ask);
-        SP_ASSERT(r != NULL);
-        ask_sent(o, r, now);
-        ask_safe(o, r, now);
-        if (r->frame.n == 0)
-            sp_ask_cancel(r);
-    }
-}
-
-/* The highest msgid below the oldest entry left, when DONE has not told it in this session; else 0 (ruling 42). */
-static struct sp_msgid done_candidate(const struct sp_outbox *o)
-{
-    const struct sp_node *oldest = sp_list_first(&o->order);
-    struct sp_msgid id = o->last;
-    if (oldest != NULL)
-        id.v = SP_LIST_ITEM(oldest, const struct sp_outbox_entry, in_order)->msgid.v - 1;
-    if ((uint32_t)id.v == 0 || id.v <= o->done.v)
-        id.v = 0;
-    return id;
-}
-
-static bool is_done_due(const struct sp_outbox *o, sp_time now)
-{
-    return o->is_up && o->done_at <= now && done_candidate(o).v != 0;
-}
-
-bool sp_outbox_step(struct sp_outbox *o, sp_time now)
-{
-    if (o->expiry_at <= now)
-        expire(o, now);
-    drop_told(o, now);
-    if (o->rest_due <= now)
-        wake_talks(o, now);
-    if (!o->is_up)
-        return false;
-    choose_ready(o, now);
-    choose_asks(o, now);
-    bool needs_durable = !sp_list_is_empty(&o->ready) || is_done_due(o, now);
-    return needs_durable && !sp_ledger_is_durable(o->ledger);
-}
-
-/* msg:R of a chosen entry.  Not 0: its body cannot be read now, or at all. */
-static int build_msg(struct sp_outbox *o, const struct sp_outbox_entry *e, struct sp_frame *f, sp_time now)
-{
-    size_t len = 0;
-    int rc = sp_ledger_read(o->ledger, e->msgid, o->body, sizeof o->body, &len, now);
-    if (rc != 0)
-        return rc;
-    /* AFTER is set afresh at each sending: the newest older message without an answer. */
-    const struct sp_node *before = e->in_talk.prev;
-    bool has_before = before != &e->talk->unanswered.head;
-    unsigned flags = ((e->flags & SP_OUT_FOUR) != 0 ? SP_MSG_FOUR : 0U) | (has_before ? SP_MSG_AFTER : 0U) |
-                     (e->expires_s != 0 ? SP_MSG_TTL : 0U);
-    *f = (struct sp_frame){.kind = SP_KIND_MSG_R};
-    f->u.msg_r.flags = (uint8_t)flags;
-    f->u.msg_r.msgid = e->msgid;
-    if (has_before)
-        f->u.msg_r.after = SP_LIST_ITEM(before, const struct sp_outbox_entry, in_talk)->msgid;
-    f->u.msg_r.ttl_s = e->expires_s;
-    f->u.msg_r.to = (struct sp_view){e->talk->to, e->talk->to_len};
-    f->u.msg_r.body = (struct sp_view){o->body, len};
-    return 0;
-}
-
-int sp_outbox_frame(struct sp_outbox *o, struct sp_frame *f, uint64_t *ref, sp_time now)
-{
-    *ref = 0;
-    if (!o->is_up)
-        return SP_EAGAIN;
-    if (sp_ask_frame(&o->ask, f, now) == 0)
-        return 0;
-    if (!sp_ledger_is_durable(o->ledger))
-        return SP_EAGAIN;
-    if (is_done_due(o, now)) {
-        *f = (struct sp_frame){.kind = SP_KIND_DONE};
-        f->u.done.msgid = done_candidate(o);
-        return 0;
-    }
-    const struct sp_node *node = sp_list_first(&o->ready);
-    if (node == NULL)
-        return SP_EAGAIN;
-    struct sp_outbox_entry *e = SP_LIST_ITEM(node, struct sp_outbox_entry, in_phase);
-    int rc = build_msg(o, e, f, now);
-    if (rc == SP_EAGAIN || rc == SP_ECORRUPT)
-        end(o, e, SP_OUTBOX_MARK_UNKNOWN, now); /* its body is gone: it cannot be sent again */
-    *ref = e->msgid.v;
-    return rc == 0 ? 0 : SP_EAGAIN;
-}
-
-void sp_outbox_note_sent(struct sp_outbox *o, const struct sp_frame *f, sp_time three_pto, sp_time now)
-{
-    if (f->kind == SP_KIND_STATUS_R) {
-        sp_ask_note_sent(&o->ask, f, three_pto, now);
-        o->statuses++;
-    } else if (f->kind == SP_KIND_DONE) {
-        o->done = f->u.done.msgid;
-        o->done_at = now + DONE_EVERY_US;
-    } else {
-        struct sp_outbox_entry *e = find(o, f->u.msg_r.msgid);
-        SP_ASSERT(e != NULL);
-        sp_list_remove(&e->in_phase);
-        sp_list_append(&o->sent, &e->in_phase);
-        e->phase = SP_OUTBOX_SENT;
-    }
-}
-
-static sp_time sooner(sp_time a, sp_time b)
-{
-    return a < b ? a : b;
-}
-
-sp_time sp_outbox_deadline(const struct sp_outbox *o)
-{
-    sp_time at = sooner(o->expiry_at, o->rest_due);
-    sp_time retry = sp_ledger_retry_at(o->ledger);
-    bool wants_row = !sp_list_is_empty(&o->told) || !sp_list_is_empty(&o->ready) ||
-                     (o->is_up && !sp_list_is_empty(&o->active));
-    if (wants_row)
-        at = sooner(at, retry);
-    if (!o->is_up)
-        return at;
-    if (done_candidate(o).v != 0) /* while local storage fails it is not due before that is asked again */
-        at = sooner(at, retry != SP_NEVER && retry > o->done_at ? retry : o->done_at);
-    return sooner(at, sooner(ask_due(o), sp_ask_deadline(&o->ask)));
-}
-
-/* ---- Events ---- */
-
-/* The end of a message without receipt is told only when it is durable that it ended. */
-static int secure_mark(struct sp_outbox *o, struct sp_outbox_entry *e, sp_time now)
-{
-    if (!e->is_marked) {
-        int rc = put_row(o, e, now);
-        if (rc != 0)
-            return rc;
-        e->is_marked = true;
-    }
-    return sp_ledger_sync(o->ledger, now);
-}
-
-static void describe(const struct sp_outbox_entry *e, struct sp_client_event *ev)
-{
-    *ev = (struct sp_client_event){.kind = SP_CLIENT_RECEIPT, .msgid = e->msgid, .state = e->state};
-    if (e->mark == SP_OUTBOX_MARK_UNKNOWN) {
-        ev->kind = SP_CLIENT_UNKNOWN;
-    } else if (e->mark != 0) {
-        ev->kind = SP_CLIENT_FAILED;
-        ev->code = e->mark - SP_OUTBOX_MARK_FAILED;
-    }
-}
-
-int sp_outbox_poll(struct sp_outbox *o, struct sp_client_event *ev, sp_time now)
-{
-    struct sp_node *node = sp_list_first(&o->news);
-    if (node != NULL) {
-        struct sp_outbox_entry *e = ENTRY(node, in_news);
-        if (e->mark != 0 && secure_mark(o, e, now) != 0)
-            return SP_EAGAIN;
-        describe(e, ev);
-        sp_list_remove(node);
-        if (e->phase == SP_OUTBOX_ENDED)
-            let_go(o, e, now);
-        return 0;
-    }
-    if (o->reads_n > 0) {
-        *ev = (struct sp_client_event){
-            .kind = SP_CLIENT_RECEIPT, .msgid = o->reads[0].msgid, .state = o->reads[0].state};
-        o->reads_n--;
-        memmove(&o->reads[0], &o->reads[1], o->reads_n * sizeof o->reads[0]);
-        return 0;
-    }
-    return sp_ask_poll(&o->ask, ev);
-}
-
-bool sp_outbox_has_event(const struct sp_outbox *o)
-{
-    return !sp_list_is_empty(&o->news) || o->reads_n > 0 || sp_ask_has_event(&o->ask);
-}
-
-bool sp_outbox_is_waiting(const struct sp_outbox *o)
-{
-    return o->flight > 0 || !sp_list_is_empty(&o->active) || !sp_list_is_empty(&o->resting);
-}
-
-size_t sp_outbox_count(const struct sp_outbox *o)
-{
-    size_t told = 0;
-    const struct sp_node *node;
-    SP_LIST_FOREACH(node, &o->told)
-        told++;
-    return o->entries.used - told;
 }

@@ -1,6 +1,6 @@
-/* The waiting-ack queue: our messages from submit until the app was told their end (docs/protocol.md, section 5.2).  Every
- * row is durable before a frame made from it is handed out, bodies stay in local storage, and no msgid is used twice.
- * Refuses to know links: it hands out frames and takes answers. */
+/* The waiting-ack queue: our messages from submit until the app was told their end (docs/protocol.md,
+ * section 5.2).  Every row is durable before a frame made from it is handed out, bodies stay in local
+ * storage, and no msgid is used twice. Refuses to know links: it hands out frames and takes answers. */
 #ifndef SP_OUTBOX_H
 #define SP_OUTBOX_H
 
@@ -14,7 +14,8 @@
 #define SP_OUTBOX_LEVELS     8   /* waits of a safe message: T2 and its doublings */
 #define SP_OUTBOX_READS_MAX  32  /* READ receipts of messages that are gone, not told yet */
 
-/* Marks of sp_outgoing.state for a message whose end the app may not know yet: it must never be sent again. */
+/* Marks of sp_outgoing.state for a message whose end the app may not know yet: it must never be sent again.
+ */
 #define SP_OUTBOX_MARK_FAILED  128 /* plus the code */
 #define SP_OUTBOX_MARK_UNKNOWN 255
 
@@ -29,9 +30,10 @@ enum sp_outbox_phase {
 
 struct sp_outbox_entry {
     struct sp_node in_order; /* all entries by msgid */
-    struct sp_node in_phase; /* QUEUED: conversation; READY, SENT, SAFE (by level), TOLD: lists of the outbox */
-    struct sp_node in_talk;  /* unanswered ones of the conversation */
-    struct sp_node in_news;  /* the app is to be told something */
+    struct sp_node
+        in_phase; /* QUEUED: conversation; READY, SENT, SAFE (by level), TOLD: lists of the outbox */
+    struct sp_node in_talk; /* unanswered ones of the conversation */
+    struct sp_node in_news; /* the app is to be told something */
     struct sp_outbox_entry *hash_next;
     struct sp_conversation *talk;
     struct sp_msgid msgid;
@@ -95,8 +97,8 @@ int sp_outbox_init(struct sp_outbox *o, void *mem, const struct sp_outbox_config
 int sp_outbox_submit(struct sp_outbox *o, const struct sp_outgoing *m, struct sp_msgid *id, sp_time now);
 int sp_outbox_forget(struct sp_outbox *o, struct sp_msgid id, sp_time now);
 
-/* A session is there: frames may go.  Safe messages are asked about anew: their receipts may have been lost with the
- * session before. */
+/* A session is there: frames may go.  Safe messages are asked about anew: their receipts may have been lost
+ * with the session before. */
 void sp_outbox_session_up(struct sp_outbox *o, sp_time now);
 /* It is lost: what was sent and not answered is queued again. */
 void sp_outbox_session_lost(struct sp_outbox *o, sp_time now);
@@ -112,8 +114,8 @@ void sp_outbox_link_acked(struct sp_outbox *o, struct sp_msgid id, sp_time three
 
 /* Timers, and the choice of what is sent next.  true: a frame waits for local storage to be durable. */
 bool sp_outbox_step(struct sp_outbox *o, sp_time now);
-/* The next frame (msg:R with its msgid in *ref, STATUS:R, DONE: 0), borrowed until the next call.  Nothing that needs
- * local storage to be durable is handed out before it is.  SP_EAGAIN: none. */
+/* The next frame (msg:R with its msgid in *ref, STATUS:R, DONE: 0), borrowed until the next call.  Nothing
+ * that needs local storage to be durable is handed out before it is.  SP_EAGAIN: none. */
 int sp_outbox_frame(struct sp_outbox *o, struct sp_frame *f, uint64_t *ref, sp_time now);
 /* That frame was taken by the link. */
 void sp_outbox_note_sent(struct sp_outbox *o, const struct sp_frame *f, sp_time three_pto, sp_time now);
@@ -126,5 +128,21 @@ bool sp_outbox_has_event(const struct sp_outbox *o);
 bool sp_outbox_is_waiting(const struct sp_outbox *o);
 /* Messages whose end the app was not told. */
 size_t sp_outbox_count(const struct sp_outbox *o);
+
+/* For outbox_send.c.  The entry of a msgid, or NULL. */
+struct sp_outbox_entry *sp_outbox_find(const struct sp_outbox *o, struct sp_msgid id);
+/* Wall time in seconds. */
+int64_t sp_outbox_unix(const struct sp_outbox *o, sp_time now);
+/* Writes the row of an entry; its body stays as it is.  An error of the ledger. */
+int sp_outbox_put_row(struct sp_outbox *o, const struct sp_outbox_entry *e, sp_time now);
+/* Finds a conversation's place among those that may send and those that wait, after anything about it
+ * changed. */
+void sp_outbox_place(struct sp_outbox *o, struct sp_conversation *talk, sp_time now);
+/* Ends an unanswered or safe entry without a receipt: mark is SP_OUTBOX_MARK_*. */
+void sp_outbox_end(struct sp_outbox *o, struct sp_outbox_entry *e, uint8_t mark, sp_time now);
+/* The app knows the end: the row goes, now or when local storage works again. */
+void sp_outbox_let_go(struct sp_outbox *o, struct sp_outbox_entry *e, sp_time now);
+/* Takes an entry out of every list and gives its slot back. */
+void sp_outbox_release(struct sp_outbox *o, struct sp_outbox_entry *e);
 
 #endif

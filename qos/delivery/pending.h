@@ -1,5 +1,5 @@
-/* One report that waits for its answer, and when to ask again: the timers of docs/protocol.md, section 5.5.  Knows the
- * schedule; refuses to know what was asked or to send anything. */
+/* One report that waits for its answer, and when to ask again: the timers of docs/protocol.md, section 5.5.
+ * Knows the schedule; refuses to know what was asked or to send anything. */
 #ifndef SP_PENDING_H
 #define SP_PENDING_H
 

@@ -44,8 +44,8 @@ static void join(struct sp_span *s, size_t i)
     memmove(&s->ranges[i + 1], &s->ranges[i + 2], (s->n - i - 1) * sizeof s->ranges[0]);
 }
 
-/* Puts a range that overlaps none at its place.  When all places are taken the highest range gives way: what is needed
- * soonest always fits, so the span cannot block itself. */
+/* Puts a range that overlaps none at its place.  When all places are taken the highest range gives way: what
+ * is needed soonest always fits, so the span cannot block itself. */
 static int insert(struct sp_span *s, struct sp_span_range r)
 {
     size_t i = find(s, r.lo);

@@ -1,5 +1,6 @@
-/* What a recipient has of its mailbox above the point up to which everything was handed to the app: messages and
- * skipped ranges, as sorted ranges of seq (docs/protocol.md, section 5.4).  Holds no bodies and asks for nothing. */
+/* What a recipient has of its mailbox above the point up to which everything was handed to the app: messages
+ * and skipped ranges, as sorted ranges of seq (docs/protocol.md, section 5.4).  Holds no bodies and asks for
+ * nothing. */
 #ifndef SP_SPAN_H
 #define SP_SPAN_H
 
@@ -19,12 +20,15 @@ struct sp_span {
 
 /* Nothing is there above `base`. */
 void sp_span_init(struct sp_span *s, uint32_t base);
-/* Notes the message `seq`.  SP_EREPLAY: it is there or at or below base; SP_EFULL: it would be one range too many and
- * lies above all others: not noted, it must come again.  A full span forgets its highest range for a lower one. */
+/* Notes the message `seq`.  SP_EREPLAY: it is there or at or below base; SP_EFULL: it would be one range too
+ * many and lies above all others: not noted, it must come again.  A full span forgets its highest range for a
+ * lower one. */
 int sp_span_add(struct sp_span *s, uint32_t seq);
-/* Notes that lo..hi will not come; what is already there stays as it is.  SP_EFULL: some of it was not noted. */
+/* Notes that lo..hi will not come; what is already there stays as it is.  SP_EFULL: some of it was not noted.
+ */
 int sp_span_skip(struct sp_span *s, uint32_t lo, uint32_t hi, uint8_t why);
-/* What to hand up next: one message (lo == hi, why 0) or one skipped range.  false: the next seq is missing. */
+/* What to hand up next: one message (lo == hi, why 0) or one skipped range.  false: the next seq is missing.
+ */
 bool sp_span_next(const struct sp_span *s, struct sp_span_range *out);
 /* Everything up to `hi`, as sp_span_next named it, was handed up. */
 void sp_span_pass(struct sp_span *s, uint32_t hi);
@@ -34,8 +38,8 @@ uint32_t sp_span_have(const struct sp_span *s);
 uint32_t sp_span_top(const struct sp_span *s);
 /* Whether `seq` is at or below base, or noted. */
 bool sp_span_has(const struct sp_span *s, uint32_t seq);
-/* The lowest ranges above `cursor` (at most base) that need not be sent, touching ones joined, at most `max` of them.
- * Returns how many were written. */
+/* The lowest ranges above `cursor` (at most base) that need not be sent, touching ones joined, at most `max`
+ * of them. Returns how many were written. */
 size_t sp_span_held(const struct sp_span *s, uint32_t cursor, struct sp_span_range *out, size_t max);
 
 #endif

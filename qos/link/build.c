@@ -97,7 +97,8 @@ static void add_ping(struct draft *d)
  * enough. */
 static bool is_ack_fresh(const struct sp_link *l, sp_time now)
 {
-    return l->ack_now || l->acks_owed > 0 || l->ack_repeats < ACK_REPEATS || now - l->ack_changed_at <= l->rtt.srtt;
+    return l->ack_now || l->acks_owed > 0 || l->ack_repeats < ACK_REPEATS ||
+           now - l->ack_changed_at <= l->rtt.srtt;
 }
 
 static void add_ack(const struct sp_link *l, struct draft *d, sp_time now)

@@ -186,5 +186,5 @@ void sp_inflight_lose(struct sp_inflight *f, struct sp_inflight_packet *p)
     sp_list_append(&f->lost, &p->node);
     f->lost_n++;
     if (f->lost_n > SP_INFLIGHT_LOST_MAX)
-        sp_inflight_release(f, packet_of(sp_list_first(&f->lost)));
+        (void)reclaim(f);
 }

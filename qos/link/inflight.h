@@ -46,11 +46,11 @@ struct sp_inflight {
 void sp_inflight_init(struct sp_inflight *f, struct sp_pool *packets, struct sp_pool *copies);
 /* Gives every slot back. */
 void sp_inflight_wipe(struct sp_inflight *f);
-/* A record for packet pn, to be filled.  At a limit the oldest lost or aged record is forgotten for it.  NULL:
+/* A record for packet pn, to be filled.  At a limit the oldest lost or aged record is forgotten for it. NULL:
  * none left. */
 struct sp_inflight_packet *sp_inflight_open(struct sp_inflight *f, uint64_t pn);
-/* Notes that the packet carries the frame; lost and aged records may be forgotten for it.  false: no slot left,
- * the packet is unchanged. */
+/* Notes that the packet carries the frame; lost and aged records may be forgotten for it.  false: no slot
+ * left, the packet is unchanged. */
 bool sp_inflight_carry(struct sp_inflight *f, struct sp_inflight_packet *p, struct sp_queue_frame *frame);
 /* The packet left with `len` bytes. */
 void sp_inflight_note_sent(struct sp_inflight *f, struct sp_inflight_packet *p, size_t len, sp_time now);

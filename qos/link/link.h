@@ -95,7 +95,7 @@ struct sp_link_stats {
     uint32_t cwnd, bytes_in_flight, frames_waiting;
 };
 
-/* Its fields belong to link.c, build.c and recovery.c alone. */
+/* Its fields belong to link.c, intake.c, build.c and recovery.c alone. */
 struct sp_link {
     struct sp_link_config cfg;
     struct sp_seal seal, unseal;
@@ -182,11 +182,17 @@ bool sp_link_is_finished(const struct sp_link *l, sp_time now);
 void sp_link_network(struct sp_link *l, sp_time now);
 /* Sends OPTIONS again with new values. */
 void sp_link_options(struct sp_link *l, uint16_t keepalive_s, uint16_t inbox, uint16_t flags, sp_time now);
-/* Three times the PTO as of now: what T1 and its friends of section 5.5 ask for. */
+/* The PTO as of now, without back-off; T1 and its friends of section 5.5 take three of it. */
 sp_time sp_link_pto(const struct sp_link *l);
 void sp_link_read_stats(const struct sp_link *l, struct sp_link_stats *out);
 
-/* For recovery.c: an event without a list is pending. */
+/* ---- for intake.c and recovery.c alone ---- */
+
+/* An event without a list is pending. */
 void sp_link_note_event(struct sp_link *l, enum sp_link_event_kind kind);
+/* The peer is at another address (rule 15): estimates are doubted, and MOVED is pending. */
+void sp_link_note_moved(struct sp_link *l, sp_time now);
+/* Closes: every frame is given up, and only a CLOSE of our own is still sent. */
+void sp_link_shut(struct sp_link *l, const struct sp_frame_close *close, bool is_local, sp_time now);
 
 #endif

@@ -3,11 +3,12 @@
 
 #include <string.h>
 
-#define START   (SP_LOSS_ONE / 20) /* 5 % */
-#define FAST    32
-#define SLOW    128
-#define SETTLED 128 /* resolved packets after which p says something, so that a baseline can differ from it  \
-                     */
+#define START (SP_LOSS_ONE / 20) /* 5 % */
+#define FAST  32
+#define SLOW  128
+#define SETTLED                                                                                              \
+    128 /* resolved packets after which p says something, so that a baseline can differ from it              \
+         */
 #define BASELINE_US    (10 * SP_SECOND)
 #define BASELINE_STEP  (100 * SP_MS)
 #define INBOUND_WINDOW 64 /* numbers counted before the inbound share is updated */
@@ -56,7 +57,7 @@ bool sp_loss_is_risen(const struct sp_loss *l)
 {
     /* The slow average, and a margin: the fast one strays to twice its mean by chance alone, and a baseline
      * taken from few packets may lie well below the truth. */
-    return l->resolved >= SETTLED && l->slow > START && l->slow > 2 * l->baseline + START / 2;
+    return l->slow > START && l->slow > 2 * l->baseline + START / 2;
 }
 
 void sp_loss_note_received(struct sp_loss *l, uint64_t pn)

@@ -1,7 +1,7 @@
 /* Token bucket in whole bytes. */
 #include "pacer.h"
 
-#define BURST       (10 * SP_DATAGRAM_MAX)
+#define BURST       ((int64_t)10 * SP_DATAGRAM_MAX)
 #define ELAPSED_MAX SP_SECOND /* keeps the product below small; a second fills any bucket worth filling */
 
 void sp_pacer_init(struct sp_pacer *p, sp_time now)

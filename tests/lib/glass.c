@@ -10,6 +10,7 @@ static struct sp_glass *of(void *self)
 
 static int x25519(void *self, uint8_t out[32], const uint8_t secret[32], const uint8_t point[32])
 {
+    of(self)->x25519_n++;
     return of(self)->inner->x25519(of(self)->inner->self, out, secret, point);
 }
 
@@ -94,6 +95,7 @@ static void wipe(void *self, void *p, size_t n)
 void sp_glass_init(struct sp_glass *g, const struct sp_crypto *inner, sp_glass_eye *eye, void *eye_self)
 {
     g->inner = inner;
+    g->x25519_n = 0;
     g->eye = eye;
     g->eye_self = eye_self;
     g->table = (struct sp_crypto){.self = g,

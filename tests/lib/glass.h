@@ -12,6 +12,7 @@ typedef void sp_glass_eye(void *self, int dir, bool is_opened, struct sp_view fr
 struct sp_glass {
     const struct sp_crypto *inner;
     struct sp_crypto table; /* what the endpoints get */
+    unsigned x25519_n;      /* calls */
     sp_glass_eye *eye;
     void *eye_self;
 };

@@ -118,6 +118,8 @@ static void handle(struct sp_phone *p, const struct sp_client_event *ev, sp_time
         p->kept = ev->lo;
         break;
     case SP_CLIENT_STATUS:
+        p->status = *ev;
+        break;
     case SP_CLIENT_ERROR:
         break;
     }

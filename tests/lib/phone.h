@@ -49,6 +49,7 @@ struct sp_phone {
     unsigned online, offline, tokens, resyncs;
     int last_offline; /* code of the last OFFLINE */
     struct sp_seq kept;
+    struct sp_client_event status; /* the last STATUS */
 };
 
 /* A phone that is off. */

@@ -65,10 +65,12 @@ static void keep_frame(struct sp_puppet *p, const struct sp_frame *f, sp_time no
     cr_assert_eq(sp_wire_encode(f, bytes, sizeof bytes, &len), 0);
     if (p->frames_n == p->frames_cap) {
         p->frames_cap = p->frames_cap == 0 ? 64 : 2 * p->frames_cap;
-        p->frames = realloc(p->frames, p->frames_cap * sizeof *p->frames);
+        p->frames = realloc(p->frames, p->frames_cap * sizeof(struct sp_puppet_frame *));
         cr_assert_not_null(p->frames);
     }
-    struct sp_puppet_frame *kept = &p->frames[p->frames_n++];
+    struct sp_puppet_frame *kept = calloc(1, sizeof *kept);
+    cr_assert_not_null(kept);
+    p->frames[p->frames_n++] = kept;
     kept->bytes = malloc(len);
     cr_assert_not_null(kept->bytes);
     memcpy(kept->bytes, bytes, len);
@@ -179,8 +181,10 @@ void sp_puppet_destroy(struct sp_puppet **puppet)
     sp_rig_remove(p->rig, p->endpoint);
     if (p->is_on)
         sp_link_wipe(&p->link);
-    for (size_t i = 0; i < p->frames_n; i++)
-        free(p->frames[i].bytes);
+    for (size_t i = 0; i < p->frames_n; i++) {
+        free(p->frames[i]->bytes);
+        free(p->frames[i]);
+    }
     free(p->frames);
     free(p->sent);
     free(p->memory);
@@ -226,8 +230,8 @@ void sp_puppet_close(struct sp_puppet *p)
 const struct sp_frame *sp_puppet_find(const struct sp_puppet *p, uint8_t kind, size_t n)
 {
     for (size_t i = 0; i < p->frames_n; i++) {
-        if (p->frames[i].frame.kind == kind && --n == 0)
-            return &p->frames[i].frame;
+        if (p->frames[i]->frame.kind == kind && --n == 0)
+            return &p->frames[i]->frame;
     }
     return NULL;
 }
@@ -236,7 +240,7 @@ size_t sp_puppet_note(const struct sp_puppet *p, uint8_t kind)
 {
     size_t n = 0;
     for (size_t i = 0; i < p->frames_n; i++)
-        n += p->frames[i].frame.kind == kind;
+        n += p->frames[i]->frame.kind == kind;
     return n;
 }
 

@@ -33,7 +33,7 @@ struct sp_puppet {
         uint8_t *bytes;
         struct sp_frame frame;
         sp_time at;
-    } * frames;
+    } * *frames; /* each stays in place until the puppet goes */
     size_t frames_n, frames_cap;
     struct sp_puppet_sent {
         uint8_t bytes[SP_DATAGRAM_MAX];

@@ -33,6 +33,10 @@ struct held { /* a reordered datagram: behind so many later ones */
     unsigned behind;
     sp_time until;
 };
+struct frames { /* of one packet, in the clear */
+    uint8_t bytes[SP_DATAGRAM_MAX];
+    size_t n;
+};
 struct endpoint {
     struct sp_rig *rig;
     int number;
@@ -45,7 +49,7 @@ struct endpoint {
     uint64_t judged[SP_MODEL_DIRS];
     struct held held[SP_MODEL_DIRS];
     struct sp_glass glass;
-    uint64_t kinds; /* of the packet sealed last */
+    struct frames sealed; /* of the packet sealed last */
     sp_time wake_at;
     char name[NAME_MAX_LEN];
 };
@@ -66,7 +70,8 @@ struct sp_rig {
     struct sp_store_port *port;
     struct sp_gateway *gateway;
     struct sp_glass glass;
-    uint64_t gateway_kinds; /* of the packet that the gateway sealed last */
+    struct frames sealed; /* of the packet that the gateway sealed last */
+    bool is_hanging;
     sp_time gateway_wake;
     struct sp_rig_filter_slot {
         sp_rig_filter *filter;
@@ -88,6 +93,11 @@ uint64_t sp_rig_draw(struct sp_rig *r)
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
     z = (z ^ z >> 27) * 0x94d049bb133111ebu;
     return z ^ z >> 31;
+}
+
+sp_time sp_rig_draw_time(struct sp_rig *r, sp_time below)
+{
+    return (sp_time)(sp_rig_draw(r) % (uint64_t)below);
 }
 
 static void draw_bytes(struct sp_rig *r, uint8_t *dst, size_t n)
@@ -220,11 +230,16 @@ static void deliver(struct sp_rig *r, struct endpoint *e, enum sp_model_dir dir,
     pass_held(r, e, dir, r->now + fate.delay_us[0]);
 }
 
-static void send(struct sp_rig *r, struct endpoint *e, int dir, uint64_t kinds, const struct sp_datagram *d)
+static void send(struct sp_rig *r, struct endpoint *e, int dir, const struct frames *frames,
+                 const struct sp_datagram *d)
 {
     struct sp_addr gateway = sp_rig_gateway_addr();
-    struct sp_rig_packet packet = {
-        .dir = dir, .endpoint = e->number, .kinds = kinds, .p = d->p, .len = d->len, .now = r->now};
+    struct sp_rig_packet packet = {.dir = dir,
+                                   .endpoint = e->number,
+                                   .frames = {frames->bytes, frames->n},
+                                   .p = d->p,
+                                   .len = d->len,
+                                   .now = r->now};
     struct tally *t = tally_of(r, dir == SP_DIR_UP ? &e->addr : &d->peer);
     e->packets[dir]++;
     if (t != NULL)
@@ -265,10 +280,10 @@ static void turn_endpoint(struct sp_rig *r, struct endpoint *e)
     end_spinning(r, e->name);
     e->ops->after(e->self, r->now);
     for (;;) {
-        e->kinds = 0;
+        e->sealed.n = 0;
         if (!e->is_on || !e->ops->transmit(e->self, &d, r->now))
             break;
-        send(r, e, SP_DIR_UP, e->kinds, &d);
+        send(r, e, SP_DIR_UP, &e->sealed, &d);
     }
     if (!e->is_on)
         return;
@@ -293,13 +308,13 @@ static void transmit_gateway(struct sp_rig *r)
     uint8_t bytes[SP_DATAGRAM_MAX];
     struct sp_datagram d = {.p = bytes, .cap = sizeof bytes};
     for (;;) {
-        r->gateway_kinds = 0;
+        r->sealed.n = 0;
         if (sp_gateway_transmit(r->gateway, &d, 1, r->now) == 0)
             return;
         struct endpoint *e = endpoint_at(r, &d.peer);
         struct tally *t = tally_of(r, &d.peer);
         if (e != NULL)
-            send(r, e, SP_DIR_DOWN, r->gateway_kinds, &d);
+            send(r, e, SP_DIR_DOWN, &r->sealed, &d);
         else if (t != NULL)
             t->to += d.len;
     }
@@ -307,7 +322,7 @@ static void transmit_gateway(struct sp_rig *r)
 
 static void turn_gateway(struct sp_rig *r)
 {
-    if (r->gateway == NULL)
+    if (r->gateway == NULL || r->is_hanging)
         return;
     size_t done;
     do {
@@ -390,27 +405,35 @@ void sp_rig_run(struct sp_rig *r, sp_time for_us)
 
 /* ---- what is seen ---- */
 
-static uint64_t kinds_of(struct sp_view frames, int dir)
+static void keep_frames(struct frames *f, struct sp_view frames)
 {
-    uint64_t kinds = 0;
-    while (frames.n > 0) {
-        struct sp_frame f;
+    cr_assert_leq(frames.n, sizeof f->bytes);
+    f->n = frames.n;
+    if (frames.n > 0)
+        memcpy(f->bytes, frames.p, frames.n);
+}
+
+bool sp_rig_packet_find(const struct sp_rig_packet *packet, uint8_t kind, size_t n, struct sp_frame *out)
+{
+    struct sp_view rest = packet->frames;
+    while (rest.n > 0) {
         size_t used = 0;
-        if (sp_wire_decode(frames, (enum sp_dir)dir, &f, &used) != 0)
-            break;
-        if (f.kind < 64)
-            kinds |= (uint64_t)1 << f.kind;
-        frames.p += used;
-        frames.n -= used;
+        if (sp_wire_decode(rest, (enum sp_dir)packet->dir, out, &used) != 0)
+            return false;
+        if (out->kind == kind && --n == 0)
+            return true;
+        rest.p += used;
+        rest.n -= used;
     }
-    return kinds;
+    return false;
 }
 
 static void see_gateway(void *self, int dir, bool is_opened, struct sp_view frames)
 {
     struct sp_rig *r = self;
+    (void)dir;
     if (!is_opened)
-        r->gateway_kinds = kinds_of(frames, dir);
+        keep_frames(&r->sealed, frames);
 }
 
 static void see_endpoint(void *self, int dir, bool is_opened, struct sp_view frames)
@@ -418,7 +441,7 @@ static void see_endpoint(void *self, int dir, bool is_opened, struct sp_view fra
     struct endpoint *e = self;
     struct sp_rig *r = e->rig;
     if (!is_opened)
-        e->kinds = kinds_of(frames, dir);
+        keep_frames(&e->sealed, frames);
     if (r->trace != NULL)
         sp_trace_note(r->trace, e->name, dir, frames, r->now - r->trace_from);
 }
@@ -545,6 +568,22 @@ void sp_rig_kill_gateway(struct sp_rig *r)
 {
     sp_gateway_destroy(&r->gateway);
     r->gateway_wake = SP_NEVER;
+    r->is_hanging = false;
+}
+
+void sp_rig_hang_gateway(struct sp_rig *r)
+{
+    r->is_hanging = true;
+}
+
+void sp_rig_set_limits(struct sp_rig *r, const struct sp_store_config *limits)
+{
+    r->cfg.limits = *limits;
+}
+
+unsigned sp_rig_note_x25519(const struct sp_rig *r)
+{
+    return r->glass.x25519_n;
 }
 
 void sp_rig_start_gateway(struct sp_rig *r, bool reopen)

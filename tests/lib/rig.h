@@ -18,13 +18,15 @@
 
 /* One datagram on its way into the wire. */
 struct sp_rig_packet {
-    int dir;        /* enum sp_dir */
-    int endpoint;   /* the client's number */
-    uint64_t kinds; /* bit per frame kind below 0x40 that a DATA packet carries */
+    int dir;               /* enum sp_dir */
+    int endpoint;          /* the client's number */
+    struct sp_view frames; /* of a DATA packet, in the clear; n = 0: none, or no DATA */
     const uint8_t *p;
     size_t len;
     sp_time now;
 };
+/* The n-th frame of this kind in the packet, from 1 on.  False: there are fewer. */
+bool sp_rig_packet_find(const struct sp_rig_packet *packet, uint8_t kind, size_t n, struct sp_frame *out);
 /* Called for each datagram before the loss model; true: it is lost. */
 typedef bool sp_rig_filter(void *self, const struct sp_rig_packet *packet);
 
@@ -54,6 +56,8 @@ sp_time sp_rig_now(const struct sp_rig *r);
 int64_t sp_rig_unix_s(const struct sp_rig *r);
 /* A number of this run. */
 uint64_t sp_rig_draw(struct sp_rig *r);
+/* A time in [0, below). */
+sp_time sp_rig_draw_time(struct sp_rig *r, sp_time below);
 const struct sp_crypto *sp_rig_crypto(const struct sp_rig *r);
 const struct sp_gateway_keys *sp_rig_keys(const struct sp_rig *r);
 
@@ -83,6 +87,12 @@ bool sp_rig_run_until(struct sp_rig *r, bool (*holds)(void *), void *self, sp_ti
 /* The gateway process ends at once, as by kill -9; the store stays as it is.  Without a gateway datagrams
  * vanish. */
 void sp_rig_kill_gateway(struct sp_rig *r);
+/* A gateway that hangs takes datagrams and does nothing with them: what it took dies with it. */
+void sp_rig_hang_gateway(struct sp_rig *r);
+/* The store is another one from the next start with reopen on (a restored backup, for example). */
+void sp_rig_set_limits(struct sp_rig *r, const struct sp_store_config *limits);
+/* X25519 computations of the gateway so far. */
+unsigned sp_rig_note_x25519(const struct sp_rig *r);
 /* A new gateway process on the same store.  reopen: the store was closed with it and is opened again (not
  * mem:). */
 void sp_rig_start_gateway(struct sp_rig *r, bool reopen);

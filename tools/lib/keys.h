@@ -1,9 +1,6 @@
 /* The key folder: the gateway's key pair, its one or two live token keys, and the keys of its connection ids.
- * Text files (docs/operating.md, "Key folder"): gateway.key   64 hexadecimal digits: the X25519 secret
- *   gateway.pub   64 hexadecimal digits: its public key, free to give away
- *   token.0, .1   "KID KEY": a number 0..255 and 64 hexadecimal digits; the newer one is the one with the
- * greater kid, counted modulo 256; token.1 exists after the first rotation cid.key       "CHECK RESET": 32
- * and 64 hexadecimal digits Not a store of tokens, and no way to get a lost key back. */
+ * Its files are text, as docs/operating.md has it under "Key folder".  Not a store of tokens, and no way to
+ * get a lost key back. */
 #ifndef SP_KEYS_H
 #define SP_KEYS_H
 

@@ -35,7 +35,7 @@ int sp_cmd_keygen(int argc, char **argv)
         return sp_trouble_print(&t, PROGRAM);
     sp_text_hex_encode(keys.public, sizeof keys.public, public);
     (void)printf("%s: public key %s, token key %u%s\n", argv[1], public, keys.tokens.of[0].kid,
-                 rotate ? ", in use by a gateway after its restart" : "");
+                 rotate ? "; a running gateway takes it at SIGHUP" : "");
     sp_keys_wipe(&keys);
     return SP_EXIT_OK;
 }

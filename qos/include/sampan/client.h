@@ -1,9 +1,10 @@
-/* The client library: one user's device.  Sans-IO: the app owns socket, clock, event loop and storage; this is one block
- * of memory and the functions below.  It keeps the waiting-ack queue (messages until the gateway or the recipient
- * answered for them) and the cursor (what the app has persisted), reconnects by itself, and never loses or doubles.
+/* The client library: one user's device.  Sans-IO: the app owns socket, clock, event loop and storage; this
+ * is one block of memory and the functions below.  It keeps the waiting-ack queue (messages until the gateway
+ * or the recipient answered for them) and the cursor (what the app has persisted), reconnects by itself, and
+ * never loses or doubles.
  *
- * Per turn: receive every datagram, transmit until SP_EAGAIN, poll until SP_EAGAIN, arm one timer at deadline.
- * Not thread-safe.  docs/client.md has an example. */
+ * Per turn: receive every datagram, transmit until SP_EAGAIN, poll until SP_EAGAIN, arm one timer at
+ * deadline. Not thread-safe.  docs/client.md has an example. */
 #ifndef SAMPAN_CLIENT_H
 #define SAMPAN_CLIENT_H
 
@@ -17,8 +18,8 @@ struct sp_client;
 struct sp_client_config {
     const struct sp_crypto *crypto; /* borrowed for the client's life, as local */
     const struct sp_local *local;
-    uint8_t seed[32];     /* fresh from the system's random source */
-    struct sp_user user;  /* copied */
+    uint8_t seed[32];    /* fresh from the system's random source */
+    struct sp_user user; /* copied */
     uint32_t device;
     struct sp_view blob;  /* connect blob, binary (decoded from base64url); copied */
     int64_t unix_s;       /* wall time at init; the library counts on from it by the monotonic clock */
@@ -57,7 +58,7 @@ struct sp_client_event {
 struct sp_client_stats {
     uint64_t handshakes, packets_sent, packets_received, bytes_sent, bytes_received;
     uint64_t frames_sent, frames_resent, packets_lost, probes;
-    uint64_t duplicates;  /* messages that came again and were removed here */
+    uint64_t duplicates;    /* messages that came again and were removed here */
     uint64_t datagrams_bad; /* datagrams that were dropped, of whatever reason */
     uint64_t pulls, statuses;
     int64_t srtt_us;
@@ -68,28 +69,32 @@ struct sp_client_stats {
 /* Bytes of the block for this configuration, aligned as max_align_t; 0 when cfg is outside its limits. */
 size_t sp_client_footprint(const struct sp_client_config *cfg);
 /* Makes a client in mem (len >= footprint), which it borrows for its life, and loads outbox and cursor.
- * SP_EINVAL: cfg or len; SP_EMALFORMED, SP_EVERSION: blob; SP_EFULL: more remembered messages than outbox_max;
- * an error of local->load or next. */
-int sp_client_init(struct sp_client **out, void *mem, size_t len, const struct sp_client_config *cfg, sp_time now);
+ * SP_EINVAL: cfg or len; SP_EMALFORMED, SP_EVERSION: blob; SP_EFULL: more remembered messages than
+ * outbox_max; an error of local->load or next. */
+int sp_client_init(struct sp_client **out, void *mem, size_t len, const struct sp_client_config *cfg,
+                   sp_time now);
 /* Zeroes the keys; mem is the caller's again. */
 void sp_client_wipe(struct sp_client *c);
 
 /* Takes a message (copied to local storage, durable before its first datagram leaves).  *id: its msgid.
- * SP_EFULL: outbox_max; SP_EBIG: body over SP_PART_MAX; SP_EINVAL: `to` not 1..64 bytes; SP_EIO. */
+ * SP_EFULL: outbox_max; SP_EBIG: body over SP_PART_MAX; SP_EINVAL: `to` not 1..64 bytes; SP_EIO; SP_ECLOSED:
+ * after sp_client_close. */
 int sp_client_submit(struct sp_client *c, const struct sp_outgoing *m, struct sp_msgid *id, sp_time now);
-/* Asks the gateway for the state of a message of this device; the answer is a STATUS event.  SP_EFULL: 32 are asked. */
+/* Asks the gateway for the state of a message of this device; the answer is a STATUS event.  SP_EFULL: 32 are
+ * asked. */
 int sp_client_status(struct sp_client *c, struct sp_msgid id, sp_time now);
-/* Takes one datagram, changed in place.  0, or why it was dropped (SP_EMALFORMED, SP_EAUTH, SP_EREPLAY); both are fine
- * to ignore. */
+/* Takes one datagram, changed in place.  0, or why it was dropped (SP_EMALFORMED, SP_EAUTH, SP_EREPLAY); both
+ * are fine to ignore. */
 int sp_client_receive(struct sp_client *c, uint8_t *datagram, size_t len, sp_time now);
-/* Writes one datagram into dst (cap >= SP_DATAGRAM_MAX) and says where to send it.  SP_EAGAIN: nothing now; SP_EIO: local
- * storage could not sync, nothing may leave. */
+/* Writes one datagram into dst (cap >= SP_DATAGRAM_MAX) and says where to send it.  SP_EAGAIN: nothing now;
+ * SP_EINVAL: cap; SP_EIO: local storage could not sync just now, and nothing that depends on it leaves before
+ * it can (retried once a second; also an ERROR event).  Later calls send the rest. */
 int sp_client_transmit(struct sp_client *c, struct sp_datagram *out, sp_time now);
 sp_time sp_client_deadline(const struct sp_client *c);
 /* Next event.  SP_EAGAIN: none. */
 int sp_client_poll(struct sp_client *c, struct sp_client_event *ev, sp_time now);
-/* The app has persisted every message and skip up to `upto`; the cursor is written, then it travels.  SP_EINVAL: above
- * what was handed up; SP_EIO. */
+/* The app has persisted every message and skip up to `upto`; the cursor is written, then it travels.
+ * SP_EINVAL: above what was handed up; SP_EIO: nothing was kept, call again later. */
 int sp_client_keep(struct sp_client *c, struct sp_seq upto, sp_time now);
 /* A new connect blob.  SP_EMALFORMED, SP_EVERSION. */
 int sp_client_token(struct sp_client *c, struct sp_view blob, sp_time now);
@@ -99,8 +104,8 @@ void sp_client_network(struct sp_client *c, uint64_t network_id, sp_time now);
 void sp_client_close(struct sp_client *c, sp_time now);
 /* Messages not yet at a final state. */
 size_t sp_client_waiting(const struct sp_client *c);
-/* The app does not want to hear more about a message that the gateway has taken (state 1 or 2): it leaves the outbox and
- * local storage, and makes room.  SP_EAGAIN: no such message, or not taken yet; SP_EIO. */
+/* The app does not want to hear more about a message that the gateway has taken (state 1 or 2): it leaves the
+ * outbox and local storage, and makes room.  SP_EAGAIN: no such message, or not taken yet; SP_EIO. */
 int sp_client_forget(struct sp_client *c, struct sp_msgid id, sp_time now);
 /* Whether the gateway has confirmed everything that the app kept: an app about to end may close now. */
 bool sp_client_is_settled(const struct sp_client *c);

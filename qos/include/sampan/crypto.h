@@ -1,6 +1,6 @@
-/* The table of cryptographic functions that libsampan calls.  adapters/crypto_sodium.c is the shipped one.  Every
- * function is pure: no state but `self`, no randomness, never calls back.  Lengths in bytes; outputs are the caller's
- * buffers; inputs are borrowed for the call.  Output may equal input where noted. */
+/* The table of cryptographic functions that libsampan calls.  adapters/crypto_sodium.c is the shipped one.
+ * Every function is pure: no state but `self`, no randomness, never calls back.  Lengths in bytes; outputs
+ * are the caller's buffers; inputs are borrowed for the call.  Output may equal input where noted. */
 #ifndef SAMPAN_CRYPTO_H
 #define SAMPAN_CRYPTO_H
 
@@ -19,8 +19,8 @@ struct sp_crypto {
     /* ChaCha20-Poly1305 (RFC 8439).  dst takes text.n + 16 bytes; dst may equal text.p. */
     void (*seal)(void *self, uint8_t *dst, const uint8_t key[32], const uint8_t nonce[12], struct sp_view ad,
                  struct sp_view text);
-    /* dst takes sealed.n - 16 bytes; dst may equal sealed.p.  0, or SP_EAUTH (dst then unspecified), also when
-     * sealed.n < 16. */
+    /* dst takes sealed.n - 16 bytes; dst may equal sealed.p.  0, or SP_EAUTH (dst then unspecified), also
+     * when sealed.n < 16. */
     int (*open)(void *self, uint8_t *dst, const uint8_t key[32], const uint8_t nonce[12], struct sp_view ad,
                 struct sp_view sealed);
     /* XChaCha20-Poly1305 with a 24-byte nonce, otherwise as seal and open. */
@@ -30,7 +30,8 @@ struct sp_crypto {
                  struct sp_view sealed);
     /* SHA-256 and HMAC-SHA256 over the n parts joined. */
     void (*sha256)(void *self, uint8_t out[32], const struct sp_view *parts, size_t n);
-    void (*hmac_sha256)(void *self, uint8_t out[32], struct sp_view key, const struct sp_view *parts, size_t n);
+    void (*hmac_sha256)(void *self, uint8_t out[32], struct sp_view key, const struct sp_view *parts,
+                        size_t n);
     /* BLAKE2b (RFC 7693) with out_len 16..64 and a key of 0..64 bytes, over the n parts joined. */
     void (*blake2b)(void *self, uint8_t *out, size_t out_len, struct sp_view key, const struct sp_view *parts,
                     size_t n);

@@ -1,5 +1,5 @@
-/* Local storage in memory, with the two things that a test of the client needs: a crash forgets what was not synced, and
- * any call can be made to fail.  Included by one test program each. */
+/* Local storage in memory, with the two things that a test of the client needs: a crash forgets what was not
+ * synced, and any call can be made to fail.  Included by one test program each. */
 #ifndef TESTS_FAKELOCAL_H
 #define TESTS_FAKELOCAL_H
 

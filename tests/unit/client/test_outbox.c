@@ -1,4 +1,5 @@
-/* The waiting-ack queue: the table of docs/protocol.md, section 5.2, one row a test, and what local storage promises. */
+/* The waiting-ack queue: the table of docs/protocol.md, section 5.2, one row a test, and what local storage
+ * promises. */
 #include "outbox.h"
 
 #include "crypto_sodium.h"
@@ -58,12 +59,14 @@ static void up(struct rig *r)
 static struct sp_msgid submit(struct rig *r, const char *to, const char *body)
 {
     struct sp_msgid id;
-    struct sp_outgoing m = {.to = {(const uint8_t *)to, strlen(to)}, .body = {(const uint8_t *)body, strlen(body)}};
+    struct sp_outgoing m = {.to = {(const uint8_t *)to, strlen(to)},
+                            .body = {(const uint8_t *)body, strlen(body)}};
     cr_assert_eq(sp_outbox_submit(&r->box, &m, &id, r->now), 0);
     return id;
 }
 
-/* All frames that leave now, as text: "m1(after)" for msg:R, "s1,2" for STATUS:R, "d1" for DONE, by counter of msgid. */
+/* All frames that leave now, as text: "m1(after)" for msg:R, "s1,2" for STATUS:R, "d1" for DONE, by counter
+ * of msgid. */
 static const char *sent(struct rig *r)
 {
     static char text[65536];
@@ -85,7 +88,10 @@ static const char *sent(struct rig *r)
         } else {
             cr_assert_eq(f.kind, SP_KIND_STATUS_R);
             for (size_t i = 0; i < f.u.status_r.n; i++)
-                n += (size_t)snprintf(text + n, sizeof text - n, "%s%u", i > 0 ? "," : n > 0 ? " s" : "s",
+                n += (size_t)snprintf(text + n, sizeof text - n, "%s%u",
+                                      i > 0   ? ","
+                                      : n > 0 ? " s"
+                                              : "s",
                                       (uint32_t)f.u.status_r.msgids[i].v);
         }
         sp_outbox_note_sent(&r->box, &f, PTO3, r->now);
@@ -179,7 +185,8 @@ Test(outbox, nothing_leaves_before_it_is_durable)
     cr_expect_eq(fakelocal_count(r->local.disk), 0);
     cr_assert_eq(sp_ledger_sync(&r->ledger, r->now), 0);
     cr_expect_eq(fakelocal_count(r->local.disk), 1);
-    cr_expect_eq(fakelocal_find(r->local.disk, (struct sp_msgid){((uint64_t)UNIX << 32) + 1})->m.first_s, UNIX);
+    cr_expect_eq(fakelocal_find(r->local.disk, (struct sp_msgid){((uint64_t)UNIX << 32) + 1})->m.first_s,
+                 UNIX);
     cr_expect_eq(sp_outbox_frame(&r->box, &f, &ref, r->now), 0);
     close_rig(r);
 }
@@ -222,7 +229,8 @@ Test(outbox, after_names_the_newest_older_unanswered_of_the_conversation)
     (void)submit(r, "ann", "4");
     cr_expect_str_eq(sent(r), "m1 m2 m3(1) m4(3)");
     sp_outbox_session_lost(&r->box, r->now);
-    (void)answer(r, a1, SP_CODE_OK, 1, 0); /* cannot come now, but must not harm: msg:A counts in QUEUED too */
+    (void)answer(r, a1, SP_CODE_OK, 1,
+                 0); /* cannot come now, but must not harm: msg:A counts in QUEUED too */
     up(r);
     cr_expect_str_eq(told(r), "1:s1");
     sp_outbox_session_lost(&r->box, r->now);
@@ -253,9 +261,9 @@ Test(outbox, definite_error_is_final)
     static const struct {
         uint8_t code;
         const char *told;
-    } t[] = {{SP_CODE_TOO_BIG, "1:f2"},   {SP_CODE_FORBIDDEN, "1:f3"}, {SP_CODE_NO_USER, "1:f4"},
-             {SP_CODE_QUOTA, "1:f5"},     {SP_CODE_DUP_EXPIRED, "1:u"}, {SP_CODE_ID_REUSED, "1:f7"},
-             {SP_CODE_SEQ_EXHAUSTED, "1:f8"}, {SP_CODE_BAD, "1:f9"},   {SP_CODE_FULL, "1:f12"}};
+    } t[] = {{SP_CODE_TOO_BIG, "1:f2"},       {SP_CODE_FORBIDDEN, "1:f3"},  {SP_CODE_NO_USER, "1:f4"},
+             {SP_CODE_QUOTA, "1:f5"},         {SP_CODE_DUP_EXPIRED, "1:u"}, {SP_CODE_ID_REUSED, "1:f7"},
+             {SP_CODE_SEQ_EXHAUSTED, "1:f8"}, {SP_CODE_BAD, "1:f9"},        {SP_CODE_FULL, "1:f12"}};
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
         struct rig *r = open_rig(16);
         up(r);
@@ -369,7 +377,8 @@ Test(outbox, four_reports)
 {
     struct rig *r = open_rig(16);
     struct sp_msgid id;
-    struct sp_outgoing m = {.to = {(const uint8_t *)"bob", 3}, .body = {(const uint8_t *)"x", 1}, .flags = SP_OUT_FOUR};
+    struct sp_outgoing m = {
+        .to = {(const uint8_t *)"bob", 3}, .body = {(const uint8_t *)"x", 1}, .flags = SP_OUT_FOUR};
     struct sp_frame f;
     uint64_t ref;
     up(r);
@@ -664,7 +673,8 @@ Test(outbox, bad_rows_are_refused)
         uint8_t state;
         size_t to_n;
         int rc;
-    } t[] = {{0, 3, 0}, {2, 3, 0}, {3, 3, SP_ECORRUPT}, {127, 3, SP_ECORRUPT}, {133, 3, 0}, {0, 0, SP_ECORRUPT}};
+    } t[] = {{0, 3, 0},   {2, 3, 0},          {3, 3, SP_ECORRUPT}, {127, 3, SP_ECORRUPT},
+             {133, 3, 0}, {0, 0, SP_ECORRUPT}};
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
         struct rig *r = open_rig(16);
         struct sp_outgoing m = {.msgid = {(uint64_t)UNIX << 32 | 1},
@@ -696,7 +706,10 @@ Test(outbox, arguments_are_checked)
     static const struct {
         size_t to_n, body_n;
         int rc;
-    } t[] = {{1, 0, 0}, {SP_USER_MAX, SP_PART_MAX, 0}, {0, 1, SP_EINVAL}, {SP_USER_MAX + 1, 1, SP_EINVAL},
+    } t[] = {{1, 0, 0},
+             {SP_USER_MAX, SP_PART_MAX, 0},
+             {0, 1, SP_EINVAL},
+             {SP_USER_MAX + 1, 1, SP_EINVAL},
              {1, SP_PART_MAX + 1, SP_EBIG}};
     struct rig *r = open_rig(16);
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
@@ -786,8 +799,8 @@ static void answer_questions(struct rig *r)
     }
 }
 
-/* Answers, errors, sessions, crashes and failing storage in random order: each message comes to one end, states only
- * rise, and what the app is told is what the gateway knows. */
+/* Answers, errors, sessions, crashes and failing storage in random order: each message comes to one end,
+ * states only rise, and what the app is told is what the gateway knows. */
 Test(outbox, random_steps_lose_nothing)
 {
     struct rig *r = open_rig(64);
@@ -799,7 +812,8 @@ Test(outbox, random_steps_lose_nothing)
         r->now += (x >> 10) % 400 * SP_MS;
         if (what < 4 && submitted < MESSAGES) {
             struct sp_msgid id;
-            struct sp_outgoing m = {.to = {(const uint8_t *)&"abc"[what % 3], 1}, .body = {(const uint8_t *)"x", 1}};
+            struct sp_outgoing m = {.to = {(const uint8_t *)&"abc"[what % 3], 1},
+                                    .body = {(const uint8_t *)"x", 1}};
             if (sp_outbox_submit(&r->box, &m, &id, r->now) == 0)
                 submitted = (uint32_t)id.v;
         } else if (what < 8) {

@@ -12,16 +12,16 @@ static const struct {
     unsigned tries;
     sp_time three_pto, wait;
 } schedule[] = {
-    {SP_PENDING_T1, 0, 300 * SP_MS, 1 * S},    {SP_PENDING_T1, 0, 1500 * SP_MS, 1500 * SP_MS},
-    {SP_PENDING_T1, 1, 300 * SP_MS, 2 * S},    {SP_PENDING_T1, 5, 300 * SP_MS, 32 * S},
-    {SP_PENDING_T1, 6, 300 * SP_MS, 60 * S},   {SP_PENDING_T1, 255, 300 * SP_MS, 60 * S},
-    {SP_PENDING_T1, 0, 90 * S, 60 * S},        {SP_PENDING_T1_FOUR, 0, 0, 3 * S},
-    {SP_PENDING_T1_FOUR, 1, 0, 6 * S},         {SP_PENDING_T1_FOUR, 0, 4 * S, 4 * S},
-    {SP_PENDING_T2, 0, 100 * S, 60 * S},       {SP_PENDING_T2, 1, 0, 120 * S},
-    {SP_PENDING_T2, 5, 0, 1920 * S},           {SP_PENDING_T2, 6, 0, 3600 * S},
-    {SP_PENDING_ACK_R, 0, 20 * S, 5 * S},      {SP_PENDING_ACK_R, 3, 0, 40 * S},
-    {SP_PENDING_ACK_R, 4, 0, 60 * S},          {SP_PENDING_PULL, 0, 1 * S, 2 * S},
-    {SP_PENDING_PULL, 0, 5 * S, 5 * S},        {SP_PENDING_PULL, 3, 1 * S, 16 * S},
+    {SP_PENDING_T1, 0, 300 * SP_MS, 1 * S},  {SP_PENDING_T1, 0, 1500 * SP_MS, 1500 * SP_MS},
+    {SP_PENDING_T1, 1, 300 * SP_MS, 2 * S},  {SP_PENDING_T1, 5, 300 * SP_MS, 32 * S},
+    {SP_PENDING_T1, 6, 300 * SP_MS, 60 * S}, {SP_PENDING_T1, 255, 300 * SP_MS, 60 * S},
+    {SP_PENDING_T1, 0, 90 * S, 60 * S},      {SP_PENDING_T1_FOUR, 0, 0, 3 * S},
+    {SP_PENDING_T1_FOUR, 1, 0, 6 * S},       {SP_PENDING_T1_FOUR, 0, 4 * S, 4 * S},
+    {SP_PENDING_T2, 0, 100 * S, 60 * S},     {SP_PENDING_T2, 1, 0, 120 * S},
+    {SP_PENDING_T2, 5, 0, 1920 * S},         {SP_PENDING_T2, 6, 0, 3600 * S},
+    {SP_PENDING_ACK_R, 0, 20 * S, 5 * S},    {SP_PENDING_ACK_R, 3, 0, 40 * S},
+    {SP_PENDING_ACK_R, 4, 0, 60 * S},        {SP_PENDING_PULL, 0, 1 * S, 2 * S},
+    {SP_PENDING_PULL, 0, 5 * S, 5 * S},      {SP_PENDING_PULL, 3, 1 * S, 16 * S},
     {SP_PENDING_PULL, 4, 1 * S, 30 * S},
 };
 

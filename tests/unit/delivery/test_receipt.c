@@ -5,15 +5,15 @@
 
 enum { ROWS = 14 };
 
-/* rises[from][to]: is `to` news for one who knows `from`?  Columns 0 1 2 3 4, 5 (no state), 8 (no state), 9..13, 200,
- * 255. */
+/* rises[from][to]: is `to` news for one who knows `from`?  Columns 0 1 2 3 4, 5 (no state), 8 (no
+ * state), 9..13, 200, 255. */
 static const uint8_t states[ROWS] = {0, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13, 200, 255};
 static const struct {
     uint8_t from;
     const char *news; /* one character per column: Y or . */
 } rows[] = {
-    {0, ".YYYY..YYYYYYY"}, {1, "..YYY..YYYYYYY"},  {2, "...YY..YYYYYYY"},  {3, "....Y........."},
-    {4, ".............."},  {9, ".............."},  {10, ".............."}, {11, ".............."},
+    {0, ".YYYY..YYYYYYY"},  {1, "..YYY..YYYYYYY"},   {2, "...YY..YYYYYYY"},  {3, "....Y........."},
+    {4, ".............."},  {9, ".............."},   {10, ".............."}, {11, ".............."},
     {12, ".............."}, {255, ".............."},
 };
 
@@ -43,7 +43,7 @@ Test(receipt, safe_and_final)
     static const struct {
         uint8_t state;
         bool safe, final;
-    } t[] = {{0, false, false}, {1, true, false}, {2, true, false}, {3, true, true},   {4, true, true},
+    } t[] = {{0, false, false}, {1, true, false},  {2, true, false}, {3, true, true}, {4, true, true},
              {5, false, false}, {8, false, false}, {9, true, true},  {12, true, true}};
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
         cr_expect_eq(sp_receipt_is_safe(t[i].state), t[i].safe, "%u", t[i].state);

@@ -1,11 +1,13 @@
-/* Two links over a wire in virtual time: the promises of link.h and the link's stories of docs/protocol.md. */
-#include "rig.h"
+/* Two links over a wire in virtual time: the promises of link.h and the link's stories of docs/protocol.md.
+ */
+#include "link_rig.h"
 
 #include <stdio.h>
 
 #define BODY 100
 
-/* Submits n frames from `from`, at most `window` of them unacknowledged, and runs until all are acknowledged. */
+/* Submits n frames from `from`, at most `window` of them unacknowledged, and runs until all are acknowledged.
+ */
 static void transfer(struct rig *r, int from, uint32_t n, uint32_t window, sp_time limit)
 {
     struct rig_side *s = &r->side[from];
@@ -25,7 +27,8 @@ static void both_ways(struct rig *r, uint32_t n, uint32_t window)
     struct rig_side *s = r->side;
     while ((s[0].acked_n < n || s[1].acked_n < n) && r->now < end) {
         for (int i = 0; i < 2; i++) {
-            while (s[i].submitted < n && s[i].submitted - s[i].acked_n < window && rig_submit(r, i, BODY) == 0)
+            while (s[i].submitted < n && s[i].submitted - s[i].acked_n < window &&
+                   rig_submit(r, i, BODY) == 0)
                 continue;
         }
         rig_run_for(r, 2 * SP_MS);
@@ -99,8 +102,8 @@ Test(link, swarm_of_seeds_with_drawn_faults)
     }
 }
 
-/* Messages one by one, 40 ms apart on average; p99 in round trips of 100 ms.  Nothing reacts before one round trip, so
- * the steps are at 0.5, 1.5, 2.5...; redundancy will lower them, and nothing may raise them. */
+/* Messages one by one, 40 ms apart on average; p99 in round trips of 100 ms.  Nothing reacts before one round
+ * trip, so the steps are at 0.5, 1.5, 2.5...; redundancy will lower them, and nothing may raise them. */
 Test(link, latency_stays_in_bounds)
 {
     static const struct {
@@ -175,7 +178,8 @@ Test(link, a_bottleneck_is_filled_but_not_flooded)
     struct sp_link_stats st;
     sp_link_read_stats(&r->side[CLIENT].link, &st);
     cr_assert_leq(r->now - 1000 * SP_SECOND, 14 * SP_SECOND, "2500 datagrams at 250 per second");
-    cr_assert_leq(st.srtt_us - st.min_rtt_us, 60 * SP_MS, "standing queue %ld us", (long)(st.srtt_us - st.min_rtt_us));
+    cr_assert_leq(st.srtt_us - st.min_rtt_us, 60 * SP_MS, "standing queue %ld us",
+                  (long)(st.srtt_us - st.min_rtt_us));
     cr_assert_leq(st.frames_resent, 250);
     rig_close(r);
 }
@@ -216,13 +220,28 @@ Test(link, idle_links_send_few_probes_in_a_minute_of_total_loss)
         rig_submit(r, GATEWAY, BODY);
         rig_run_for(r, 60 * SP_SECOND);
         for (int i = 0; i < 2; i++)
-            cr_assert_leq(r->side[i].datagrams - before[i], 1 + 16, "side %d: %u", i, r->side[i].datagrams - before[i]);
+            cr_assert_leq(r->side[i].datagrams - before[i], 1 + 16, "side %d: %u", i,
+                          r->side[i].datagrams - before[i]);
         r->is_dead[CLIENT] = r->is_dead[GATEWAY] = false;
         rig_run_for(r, 16 * SP_SECOND);
         rig_assert_whole(r, CLIENT);
         rig_assert_whole(r, GATEWAY);
         rig_close(r);
     }
+}
+
+Test(link, dark_and_heard_between_two_polls_tell_the_last_state)
+{
+    struct rig *r = rig_open(46);
+    struct sp_link *l = &r->side[CLIENT].link;
+    struct sp_link_event ev;
+    rig_run_for(r, SP_SECOND);
+    sp_link_note_event(l, SP_LINK_DARK);
+    sp_link_note_event(l, SP_LINK_HEARD);
+    cr_assert(sp_link_poll(l, &ev) == 0 && ev.kind == SP_LINK_DARK);
+    sp_link_note_event(l, SP_LINK_DARK); /* heard is not polled yet: the owner still takes it for dark */
+    cr_assert_eq(sp_link_poll(l, &ev), SP_EAGAIN);
+    rig_close(r);
 }
 
 Test(link, one_dead_direction_heals_too)
@@ -299,8 +318,8 @@ Test(link, an_unproven_address_gets_three_bytes_for_one)
     rig_run_for(r, SP_SECOND);
     for (int i = 0; i < 400; i++)
         rig_submit(r, GATEWAY, SP_PART_MAX);
-    /* A copier sends the client's datagram from elsewhere, faster than the client itself; what the gateway sends there is
-     * never answered, since the copier holds no keys. */
+    /* A copier sends the client's datagram from elsewhere, faster than the client itself; what the gateway
+     * sends there is never answered, since the copier holds no keys. */
     struct sp_addr home = r->client_addr;
     size_t copied = copy_from_elsewhere(r);
     uint8_t bytes[SP_DATAGRAM_MAX];
@@ -322,6 +341,28 @@ Test(link, an_unproven_address_gets_three_bytes_for_one)
     rig_run_for(r, 60 * SP_SECOND);
     cr_assert(sp_path_is_same(&r->side[GATEWAY].link.path.peer, &home));
     rig_assert_whole(r, GATEWAY);
+    rig_close(r);
+}
+
+Test(link, an_ack_of_a_packet_sent_there_proves_an_address)
+{
+    struct rig *r = rig_open(45);
+    rig_run_for(r, SP_SECOND);
+    copy_from_elsewhere(r);
+    struct sp_link *g = &r->side[GATEWAY].link;
+    struct sp_frame f = {.kind = SP_KIND_ACK, .u.ack.largest = (uint32_t)g->last_pn};
+    r->client_addr = rig_addr(66, 666);
+    uint64_t pn = r->side[CLIENT].link.next_pn;
+    cr_assert_eq(rig_forge(r, GATEWAY, pn, &f, 1), 0);
+    cr_assert_not(g->path.is_validated, "that packet went to the old address");
+    uint8_t bytes[SP_DATAGRAM_MAX];
+    struct sp_datagram d = {.p = bytes, .cap = sizeof bytes};
+    do
+        cr_assert_eq(sp_link_transmit(g, &d, r->now), 0);
+    while (!sp_path_is_same(&d.peer, &r->client_addr));
+    f.u.ack.largest = (uint32_t)g->last_pn;
+    cr_assert_eq(rig_forge(r, GATEWAY, pn + 1, &f, 1), 0);
+    cr_assert(g->path.is_validated);
     rig_close(r);
 }
 
@@ -651,7 +692,8 @@ Test(link, takes_frames_up_to_its_limit_and_refuses_wrong_ones)
 
 Test(link, scarce_shared_slots_delay_but_lose_nothing)
 {
-    static const struct sp_link_memory_config mem = {.small_max = 40, .large_max = 10, .packets_max = 12, .copies_max = 30};
+    static const struct sp_link_memory_config mem = {
+        .small_max = 40, .large_max = 10, .packets_max = 12, .copies_max = 30};
     struct rig *r = rig_open(41);
     for (int i = 0; i < 2; i++) {
         sp_link_wipe(&r->side[i].link);
@@ -660,6 +702,32 @@ Test(link, scarce_shared_slots_delay_but_lose_nothing)
     }
     r->loss = 200;
     both_ways(r, 1000, 60);
+    rig_close(r);
+}
+
+Test(link, options_wait_for_a_slot)
+{
+    struct rig *r = rig_open(44);
+    struct rig_side *s = &r->side[CLIENT];
+    struct sp_link_config cfg = s->link.cfg;
+    cfg.keys = (struct sp_session_keys_view){rig_up, rig_down};
+    sp_link_wipe(&s->link);
+    void *taken[1200];
+    size_t n = 0;
+    while (s->memory.small.used < s->memory.small.slots_max)
+        taken[n++] = sp_pool_take(&s->memory.small);
+    size_t small_n = n;
+    while (s->memory.large.used < s->memory.large.slots_max)
+        taken[n++] = sp_pool_take(&s->memory.large);
+    sp_link_init(&s->link, &cfg, r->now);
+    rig_run_for(r, 3 * SP_SECOND);
+    cr_assert_eq(r->side[GATEWAY].events[SP_LINK_OPTIONS], 0);
+    while (n > 0) {
+        n--;
+        sp_pool_give(n < small_n ? &s->memory.small : &s->memory.large, taken[n]);
+    }
+    rig_run_for(r, 3 * SP_SECOND);
+    cr_assert_eq(r->side[GATEWAY].events[SP_LINK_OPTIONS], 1);
     rig_close(r);
 }
 
@@ -706,4 +774,77 @@ Test(link, options_follow_the_highest_revision)
     rig_poll(r, GATEWAY);
     cr_assert_eq(r->side[GATEWAY].options.inbox, 60);
     rig_close(r);
+}
+
+/* A frame that a peer with the keys, but without our code, might send. */
+static struct sp_frame hostile_frame(struct rig *r, int to)
+{
+    static const uint8_t kinds[] = {
+        SP_KIND_ACK,           SP_KIND_ACK,     SP_KIND_ACK, SP_KIND_PING, SP_KIND_PATH_CHALLENGE,
+        SP_KIND_PATH_RESPONSE, SP_KIND_OPTIONS, SP_KIND_PAD};
+    struct sp_link *l = &r->side[to].link;
+    struct sp_frame f = {.kind = kinds[rig_random(r) % sizeof kinds]};
+    switch (f.kind) {
+    case SP_KIND_ACK:
+        f.u.ack.largest = (uint32_t)(rig_random(r) % (l->last_pn + 2));
+        f.u.ack.delay = (uint8_t)rig_random(r);
+        f.u.ack.loss = (uint8_t)rig_random(r);
+        f.u.ack.first = (uint8_t)(rig_random(r) % 4);
+        f.u.ack.n = (uint8_t)(rig_random(r) % 4);
+        for (size_t i = 0; i < f.u.ack.n; i++) {
+            f.u.ack.gaps[i].gap = (uint8_t)(1 + rig_random(r) % 3);
+            f.u.ack.gaps[i].len = (uint8_t)(1 + rig_random(r) % 3);
+        }
+        break;
+    case SP_KIND_PATH_CHALLENGE:
+    case SP_KIND_PATH_RESPONSE:
+        f.u.path.data[0] = (uint8_t)rig_random(r);
+        break;
+    case SP_KIND_OPTIONS:
+        f.u.options = (struct sp_frame_options){.rev = (uint8_t)rig_random(r),
+                                                .ackdelay_ms = (uint8_t)rig_random(r),
+                                                .keepalive_s = (uint16_t)rig_random(r),
+                                                .datagram = (uint16_t)rig_random(r)};
+        break;
+    default:
+        break;
+    }
+    return f;
+}
+
+/* Whatever an authenticated peer sends from wherever, nothing crashes, spins or leaks, and every ref returns.
+ */
+Test(link, survives_a_hostile_peer)
+{
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        struct rig *r = rig_open(seed);
+        uint64_t pn[2] = {1, 1};
+        for (int k = 0; k < 400; k++) {
+            int to = (int)(rig_random(r) % 2);
+            struct rig_side *s = &r->side[to];
+            if (s->events[SP_LINK_CLOSED] == 0 && rig_chance(r, 500))
+                rig_submit(r, to, rig_random(r) % SP_PART_MAX);
+            struct sp_frame frames[3];
+            size_t n = rig_random(r) % 4;
+            for (size_t i = 0; i < n; i++)
+                frames[i] = hostile_frame(r, to);
+            pn[to] += rig_random(r) % 20;
+            struct sp_addr home = r->client_addr;
+            if (rig_chance(r, 300))
+                r->client_addr = rig_addr((uint8_t)rig_random(r), (uint16_t)(rig_random(r) % 4));
+            rig_forge(r, to, pn[to]++, frames, n);
+            r->client_addr = home;
+            r->now += (sp_time)(rig_random(r) % (uint64_t)(60 * SP_MS));
+            r->is_dead[0] = r->is_dead[1] = true; /* the two links never hear each other */
+            rig_step(r, to);
+        }
+        rig_run_for(r, 300 * 1000 * SP_SECOND); /* a declared keepalive may be 18 hours */
+        for (int i = 0; i < 2; i++) {
+            struct rig_side *s = &r->side[i];
+            cr_assert_eq(s->events[SP_LINK_CLOSED], 1);
+            cr_assert_eq(s->acked_n + s->dropped_n, s->submitted);
+            cr_assert_eq(s->link.queue.frames, 0);
+        }
+        rig_close(r);
+    }
 }

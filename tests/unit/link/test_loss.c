@@ -29,7 +29,8 @@ Test(loss, follows_with_a_32nd_up_and_a_128th_down)
     cr_assert_geq(percent(sp_loss_p(&l)), 99);
     for (int i = 0; i < 89; i++)
         sp_loss_note_resolved(&l, false, 0);
-    cr_assert(percent(sp_loss_p(&l)) >= 48 && percent(sp_loss_p(&l)) <= 52, "the slower average rules downwards");
+    cr_assert(percent(sp_loss_p(&l)) >= 48 && percent(sp_loss_p(&l)) <= 52,
+              "the slower average rules downwards");
     for (int i = 0; i < 5000; i++)
         sp_loss_note_resolved(&l, false, 0);
     cr_assert_eq(percent(sp_loss_p(&l)), 0);

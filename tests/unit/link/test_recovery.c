@@ -1,5 +1,5 @@
 /* Loss, probes, dark: rules 3 to 6 of docs/protocol.md, section 6, driven packet by packet. */
-#include "rig.h"
+#include "link_rig.h"
 
 #define RTT (100 * SP_MS)
 #define WHO CLIENT
@@ -48,7 +48,8 @@ static uint64_t send_one(void)
 
 static void ack(uint64_t largest, unsigned first)
 {
-    struct sp_frame f = {.kind = SP_KIND_ACK, .u.ack = {.largest = (uint32_t)largest, .first = (uint8_t)first}};
+    struct sp_frame f = {.kind = SP_KIND_ACK,
+                         .u.ack = {.largest = (uint32_t)largest, .first = (uint8_t)first}};
     cr_assert_eq(rig_forge(r, WHO, peer_pn++, &f, 1), 0);
     rig_poll(r, WHO);
 }
@@ -232,8 +233,8 @@ Test(recovery, high_loss_earns_more_probes_before_the_dark)
             rig_poll(r, WHO);
             rounds++;
         }
-        cr_assert(rounds - 1 >= rows[i].least && rounds - 1 <= rows[i].most, "%u %%: %u probes", rows[i].percent,
-                  rounds - 1);
+        cr_assert(rounds - 1 >= rows[i].least && rounds - 1 <= rows[i].most, "%u %%: %u probes",
+                  rows[i].percent, rounds - 1);
     }
 }
 
@@ -335,4 +336,20 @@ Test(recovery, lost_packets_are_forgotten_in_time)
     advance(4 * sp_rtt_pto(&l->rtt));
     transmit();
     cr_assert_eq(l->inflight.lost_n, 0);
+}
+
+Test(recovery, a_lost_packet_does_not_resend_what_went_again_already)
+{
+    uint64_t a = send_one();
+    struct sp_queue_frame *f = sp_queue_oldest(&l->queue);
+    wait_for_deadline();
+    uint64_t b = transmit();
+    cr_assert(b > a && f->sends == 2);
+    advance(SP_MS);
+    uint64_t c = send_one();
+    advance(RTT);
+    ack(c, 0);
+    transmit();
+    cr_assert_eq(l->stats.packets_lost, 1, "the first one is judged");
+    cr_assert_eq(f->sends, 2, "the second is still on its way");
 }

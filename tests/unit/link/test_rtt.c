@@ -34,8 +34,8 @@ Test(rtt, smooths_with_an_eighth_and_a_quarter)
         sp_rtt_sample(&r, MS(rows[i].sample_ms), 0, MS(i));
         cr_assert_eq(r.latest, MS(rows[i].sample_ms));
         cr_assert_eq(r.srtt, rows[i].srtt_us, "row %zu: srtt %ld", i, (long)r.srtt);
-        cr_assert(r.rttvar >= rows[i].rttvar_us - 2 && r.rttvar <= rows[i].rttvar_us + 2, "row %zu: rttvar %ld", i,
-                  (long)r.rttvar);
+        cr_assert(r.rttvar >= rows[i].rttvar_us - 2 && r.rttvar <= rows[i].rttvar_us + 2,
+                  "row %zu: rttvar %ld", i, (long)r.rttvar);
     }
     cr_assert_eq(sp_rtt_min(&r), MS(30));
 }

@@ -119,9 +119,11 @@ Test(log, repeats_collapse_to_a_count)
     cr_assert_neq(strlen(written()), 0, "and then it is new again");
 }
 
-Test(log, other_events_and_levels_are_no_repeats_and_info_never_is)
+Test(log, other_events_levels_and_fields_are_no_repeats_and_info_never_is)
 {
-    const struct sp_log_field field = SP_LOG_N("n", 1);
+    const struct sp_log_field field = SP_LOG_N("n", 1), other = SP_LOG_N("n", 2), text = SP_LOG_S("n", "2");
+    sp_log_write(&l, SP_LOG_WARN, T0, "a", &other, 1);
+    sp_log_write(&l, SP_LOG_WARN, T0, "a", &text, 1);
     sp_log_write(&l, SP_LOG_WARN, T0, "a", &field, 1);
     sp_log_write(&l, SP_LOG_WARN, T0, "b", &field, 1);
     sp_log_write(&l, SP_LOG_ERR, T0, "a", &field, 1);
@@ -130,7 +132,7 @@ Test(log, other_events_and_levels_are_no_repeats_and_info_never_is)
     unsigned lines = 0;
     for (const char *p = written(); *p != '\0'; p++)
         lines += *p == '\n';
-    cr_assert_eq(lines, 5);
+    cr_assert_eq(lines, 7);
 }
 
 Test(log, a_full_table_of_repeats_loses_no_line)

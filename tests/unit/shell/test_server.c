@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -128,6 +129,7 @@ static struct child start(const struct sp_config *config)
     c.pid = fork();
     cr_assert_geq(c.pid, 0);
     if (c.pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nothing behind */
         (void)dup2(ends[1], 2);
         (void)close(ends[0]);
         (void)close(ends[1]);
@@ -136,7 +138,9 @@ static struct child start(const struct sp_config *config)
     (void)close(ends[1]);
     c.err = ends[0];
     await(&c, "version=");
-    cr_assert_eq(sscanf(c.said, "ready listen=%63s", text), 1, "%s", c.said);
+    const char *ready = strstr(c.said, "ready listen=");
+    cr_assert_not_null(ready, "%s", c.said);
+    cr_assert_eq(sscanf(ready, "ready listen=%63s", text), 1, "%s", c.said);
     cr_assert(sp_addr_parse(text, &c.at));
     return c;
 }
@@ -261,7 +265,33 @@ Test(server, usr1_logs_a_summary_and_hup_reloads_or_keeps_the_old)
     await(&c, "event=not-reloaded reason=\"s.yaml:1:1: volume: unknown key\" more=0\n");
     cr_assert_eq(kill(c.pid, SIGHUP), 0);
     await(&c, "event=needs-restart key=mailbox.count value=9\n");
-    await(&c, "event=reloaded changed=1\n");
+    await(&c, "event=reloaded changed=1 token_keys=1\n");
+    cr_expect_eq(stop(&c), 0);
+}
+
+Test(server, hup_reads_the_token_keys_again_or_keeps_the_old)
+{
+    struct sp_config config;
+    struct sp_trouble t;
+    char path[128], other[128], command[256];
+    configure(&config);
+    struct child c = start(&config);
+    cr_assert_eq(kill(c.pid, SIGHUP), 0); /* the mistake of reread */
+    await(&c, "volume");
+    cr_assert_eq(sp_keys_rotate(keys_dir, &t), 0);
+    cr_assert_eq(kill(c.pid, SIGHUP), 0);
+    await(&c, " token_keys=2\n");
+    (void)snprintf(path, sizeof path, "%s/token.0", keys_dir);
+    cr_assert_eq(chmod(path, 0644), 0);
+    cr_assert_eq(kill(c.pid, SIGHUP), 0);
+    await(&c, "others have access (mode 0644)");
+    cr_assert_eq(chmod(path, 0600), 0);
+    (void)snprintf(other, sizeof other, "%s/other", dir);
+    cr_assert_eq(sp_keys_create(other, &t), 0);
+    (void)snprintf(command, sizeof command, "cp -p %s/gateway.* %s/", other, keys_dir);
+    cr_assert_eq(system(command), 0);
+    cr_assert_eq(kill(c.pid, SIGHUP), 0);
+    await(&c, "event=not-reloaded reason=\"gateway.key is another one; restart\"\n");
     cr_expect_eq(stop(&c), 0);
 }
 

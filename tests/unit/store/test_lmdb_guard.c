@@ -162,7 +162,7 @@ Test(lmdb_guard, a_small_file_of_zeros_begins_anew)
     char reason[200];
     static const uint8_t zeros[200000];
     folder(dir);
-    static const size_t sizes[] = {0, 1, 4096, 8192};
+    static const size_t sizes[] = {0, 512, 4096, 8192};
     for (size_t i = 0; i < 4; i++) {
         write_file(dir, zeros, sizes[i]);
         cr_assert_eq(open_store(dir, reason), 0, "%zu bytes: %s", sizes[i], reason);

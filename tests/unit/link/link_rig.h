@@ -1,7 +1,7 @@
-/* Two real links joined by a simulated wire in virtual time, for the tests of this folder.  The wire loses, delays,
- * doubles, reorders and damages datagrams from a seed; everything else is the production code. */
-#ifndef SP_TEST_RIG_H
-#define SP_TEST_RIG_H
+/* Two real links joined by a simulated wire in virtual time, for the tests of this folder.  The wire loses,
+ * delays, doubles, reorders and damages datagrams from a seed; everything else is the production code. */
+#ifndef SP_TEST_LINK_RIG_H
+#define SP_TEST_LINK_RIG_H
 
 #include <criterion/criterion.h>
 
@@ -33,15 +33,16 @@ struct rig_side {
     struct sp_rng rng;
     sp_time now_sent; /* last datagram given to the wire */
     uint32_t submitted;
-    uint16_t arrived[RIG_FRAMES_MAX]; /* how often frame i arrived here (sent by the other side) */
-    uint16_t acked[RIG_FRAMES_MAX];   /* ACKED events for ref i + 1 */
+    uint16_t arrived[RIG_FRAMES_MAX];       /* how often frame i arrived here (sent by the other side) */
+    uint16_t acked[RIG_FRAMES_MAX];         /* ACKED events for ref i + 1 */
     uint32_t arrived_n, acked_n, dropped_n; /* distinct frames, events */
-    sp_time submitted_at[RIG_FRAMES_MAX], arrived_at[RIG_FRAMES_MAX]; /* arrived_at: of frames of the other side */
+    sp_time submitted_at[RIG_FRAMES_MAX],
+        arrived_at[RIG_FRAMES_MAX]; /* arrived_at: of frames of the other side */
     uint32_t events[SP_LINK_DROPPED + 1];
     struct sp_link_event closed, moved;
     struct sp_frame_options options;
-    uint32_t datagrams;      /* sent */
-    uint32_t refused[64];    /* by -error of receive */
+    uint32_t datagrams;   /* sent */
+    uint32_t refused[64]; /* by -error of receive */
     uint32_t cwnd_min;
 };
 
@@ -50,9 +51,9 @@ struct rig {
     uint64_t random;
     /* The wire, the same both ways: shares in per mille. */
     unsigned loss, dup, reorder, corrupt;
-    sp_time delay, jitter;   /* one way; jitter is uniform on top */
-    bool is_dead[2];         /* nothing sent by this side arrives */
-    sp_time rate_us;         /* time a datagram takes on the bottleneck up; 0: none */
+    sp_time delay, jitter; /* one way; jitter is uniform on top */
+    bool is_dead[2];       /* nothing sent by this side arrives */
+    sp_time rate_us;       /* time a datagram takes on the bottleneck up; 0: none */
     sp_time busy_until;
     struct sp_addr client_addr, gateway_addr;
     struct rig_flight *heap[RIG_WIRE_MAX];
@@ -322,7 +323,8 @@ static inline int rig_forge(struct rig *r, int to, uint64_t pn, const struct sp_
     return err;
 }
 
-/* Transmits one datagram of `who` and opens it: its number, and its frames in out (at most max).  SP_EAGAIN: none. */
+/* Transmits one datagram of `who` and opens it: its number, and its frames in out (at most max).  SP_EAGAIN:
+ * none. */
 static inline int rig_look(struct rig *r, int who, uint64_t *pn, struct sp_frame *out, size_t max, size_t *n)
 {
     static uint8_t bytes[SP_DATAGRAM_MAX];
