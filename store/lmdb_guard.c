@@ -111,23 +111,30 @@ static int check_data(int fd, uint64_t size, const struct sp_store_config *cfg)
     return 0;
 }
 
-/* A creation that a power cut stopped leaves a few sectors of zeros, in which nothing was ever stored. */
-static bool is_zeros(int fd, uint64_t size)
+/* A meta page that no commit has written: absent, zeros, or what LMDB makes a new file with. */
+static bool is_blank_meta(int fd, uint64_t at)
 {
-    uint8_t b[4096];
+    static const uint8_t zeros[META_BYTES_MAX];
+    uint8_t b[META_BYTES_MAX] = {0};
+    if (pread(fd, b, sizeof(b), (off_t)at) < 0)
+        return false;
+    if (memcmp(b, zeros, sizeof(b)) == 0)
+        return true;
+    return u32_at(b, META_MAGIC) == LMDB_MAGIC && u32_at(b, META_VERSION) == LMDB_VERSION &&
+           u64_at(b, META_TXN) == 0;
+}
+
+/* A creation that a power cut stopped leaves any of the sectors of its first two pages and of its first commit,
+ * but no meta page that names a commit: nothing was ever stored. */
+static bool is_unborn(int fd, uint64_t size)
+{
+    struct meta first;
+    uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
     if (size > UNBORN_MAX || size % SECTOR != 0)
         return false;
-    for (uint64_t at = 0; at < size;) {
-        ssize_t n = pread(fd, b, sizeof(b), (off_t)at);
-        if (n <= 0)
-            return false;
-        for (ssize_t i = 0; i < n; i++) {
-            if (b[i] != 0)
-                return false;
-        }
-        at += (uint64_t)n;
-    }
-    return true;
+    if (read_meta(fd, 0, &first) == 0 && first.magic == LMDB_MAGIC && page_size_is_valid(first.page_size))
+        page_size = first.page_size;
+    return is_blank_meta(fd, 0) && is_blank_meta(fd, page_size);
 }
 
 static int check_file(int dir_fd, const struct sp_store_config *cfg, bool *fresh)
@@ -145,7 +152,7 @@ static int check_file(int dir_fd, const struct sp_store_config *cfg, bool *fresh
         sp_engine_reason(cfg, "data.mdb is not a regular file");
         err = SP_EIO;
     } else {
-        *fresh = is_zeros(fd, (uint64_t)st.st_size);
+        *fresh = is_unborn(fd, (uint64_t)st.st_size);
         if (!*fresh)
             err = check_data(fd, (uint64_t)st.st_size, cfg);
         else if (unlinkat(dir_fd, DATA_NAME, 0) != 0)

@@ -10,8 +10,8 @@
 struct sp_gateway;
 struct sp_ask;
 
-/* Called once with the store's answer; an unknown outcome comes only after SP_CONF_STORE_REPEATS repeats.
- * what `done` points to lives for the call only. */
+/* Called once with the store's answer; an unknown outcome comes only after SP_CONF_STORE_REPEATS
+ * repeats.  What `done` points to lives for the call only. */
 typedef void sp_batch_answer(struct sp_gateway *g, struct sp_ask *ask, const struct sp_store_done *done,
                              sp_time now);
 

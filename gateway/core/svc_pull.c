@@ -76,7 +76,7 @@ void sp_svc_pull_receive(struct sp_gateway *g, struct sp_session *s, const struc
         return; /* a late copy: our answer is under way */
     if (!p->ask.is_out) {
         start(g, s, f, now);
-    } else if (p->phase == SP_PULL_MORE || p->now.id != f->id) {
+    } else if (p->now.id != f->id) {
         p->next = *f;
         p->has_next = true;
     }

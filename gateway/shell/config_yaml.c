@@ -15,7 +15,7 @@ struct seen {
 struct reader {
     const struct sp_config_yaml_sink *sink;
     char path[SP_CONFIG_YAML_PATH_MAX];            /* of the key whose value comes next, or of the open map */
-    size_t path_len[SP_CONFIG_YAML_DEPTH_MAX + 1]; /* of each open map's own path */
+    size_t path_len[SP_CONFIG_YAML_DEPTH_MAX + 1]; /* of each open map's own path; [0]: none, 0 */
     size_t depth;                                  /* open maps */
     size_t skip;                                   /* open maps and lists whose content is left out */
     bool has_key, ignore_value;                    /* a value comes next; it is left out */
@@ -57,7 +57,7 @@ static void check_extras(struct reader *r, const yaml_char_t *anchor, const yaml
 static void end_value(struct reader *r)
 {
     r->has_key = r->ignore_value = false;
-    r->path[r->depth > 0 ? r->path_len[r->depth] : 0] = '\0';
+    r->path[r->path_len[r->depth]] = '\0';
 }
 
 /* Looks the present path up among those read before, and remembers it. */
@@ -194,7 +194,7 @@ static void take_event(struct reader *r, const yaml_event_t *e)
         on_map(r, e);
         break;
     case YAML_MAPPING_END_EVENT:
-        r->depth--;
+        r->depth -= r->depth > 0; /* libyaml ends only what began; a bound all the same */
         end_value(r);
         break;
     case YAML_SEQUENCE_START_EVENT:

@@ -146,14 +146,16 @@ static int test(const struct sp_config *c)
 }
 
 /* What a process that holds keys and faces the network does without: signals for broken pipes and for files
- * that may not grow (both come as errors then), core files (they would have the keys), and new privileges. */
+ * that may not grow (both come as errors then), an end by a HUP or USR1 that comes before there is a handler,
+ * core files (they would have the keys), and new privileges. */
 static void harden(void)
 {
+    static const int ignored[] = {SIGPIPE, SIGXFSZ, SIGHUP, SIGUSR1};
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     const struct rlimit none = {0, 0};
     (void)umask(077);
-    (void)sigaction(SIGPIPE, &ignore, NULL);
-    (void)sigaction(SIGXFSZ, &ignore, NULL);
+    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
+        (void)sigaction(ignored[i], &ignore, NULL);
     (void)setrlimit(RLIMIT_CORE, &none);
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }

@@ -288,7 +288,8 @@ static int table_next(void *self, struct sp_msgid after, struct sp_outgoing *out
 static struct op *row_op(const struct sp_outgoing *m)
 {
     uint8_t key[KEY_MAX];
-    struct op *op = new_op(key, message_key('m', m->msgid, key), ROW_LEN + m->to.n);
+    size_t key_len = message_key('m', m->msgid, key);
+    struct op *op = new_op(key, key_len, ROW_LEN + m->to.n);
     if (op == NULL)
         return NULL;
     uint8_t *p = fields(op);
@@ -366,9 +367,11 @@ static int table_read(void *self, struct sp_msgid id, uint8_t *dst, size_t cap, 
 static int table_drop(void *self, struct sp_msgid id)
 {
     struct local *l = self;
-    uint8_t key[KEY_MAX];
-    struct op *row = new_drop(key, message_key('m', id, key));
-    struct op *body = new_drop(key, message_key('b', id, key));
+    uint8_t row_key[KEY_MAX], body_key[KEY_MAX];
+    size_t key_len = message_key('m', id, row_key);
+    (void)message_key('b', id, body_key);
+    struct op *row = new_drop(row_key, key_len);
+    struct op *body = new_drop(body_key, key_len);
     if (row == NULL || body == NULL) {
         free(row);
         free(body);

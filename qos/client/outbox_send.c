@@ -61,7 +61,9 @@ static void choose_ready(struct sp_outbox *o, sp_time now)
     struct sp_node *node;
     while (o->flight < o->flight_max && (node = sp_list_first(&o->active)) != NULL) {
         struct sp_conversation *talk = TALK(node);
-        struct sp_outbox_entry *e = ENTRY(sp_list_first(&talk->queued), in_phase);
+        struct sp_node *head = sp_list_first(&talk->queued);
+        SP_ASSERT(head != NULL); /* only conversations with queued messages are active */
+        struct sp_outbox_entry *e = ENTRY(head, in_phase);
         if (e->first_s == 0) {
             e->first_s = sp_outbox_unix(o, now);
             if (sp_outbox_put_row(o, e, now) != 0) {

@@ -1,8 +1,7 @@
 /* Token bucket in whole bytes. */
 #include "pacer.h"
 
-#define BURST       ((int64_t)10 * SP_DATAGRAM_MAX)
-#define ELAPSED_MAX SP_SECOND /* keeps the product below small; a second fills any bucket worth filling */
+#define BURST ((int64_t)10 * SP_DATAGRAM_MAX)
 
 void sp_pacer_init(struct sp_pacer *p, sp_time now)
 {
@@ -19,15 +18,14 @@ static sp_time time_of(int64_t bytes, uint32_t cwnd, sp_time srtt)
 
 bool sp_pacer_allows(struct sp_pacer *p, uint32_t cwnd, sp_time srtt, sp_time now)
 {
-    if (now - p->at > ELAPSED_MAX)
-        p->at = now - ELAPSED_MAX;
+    if (now - p->at >= time_of(BURST - p->bytes, cwnd, srtt)) { /* which also keeps the product below small */
+        p->bytes = BURST;
+        p->at = now;
+        return true;
+    }
     int64_t refill = (now - p->at) * (int64_t)cwnd * 5 / (4 * srtt);
     p->bytes += refill;
     p->at += time_of(refill, cwnd, srtt); /* the rest of the time counts at the next call */
-    if (p->bytes >= BURST) {
-        p->bytes = BURST;
-        p->at = now;
-    }
     return p->bytes >= 0;
 }
 

@@ -148,6 +148,8 @@ void sp_path_prove(struct sp_path *p)
 
 void sp_path_note_challenged(struct sp_path *p, const struct sp_addr *from, const uint8_t data[8])
 {
+    if (!sp_path_is_same(from, &p->peer) && sp_path_is_refused(from, &p->peer))
+        return; /* an answer is a reply as well */
     p->owes_answer = true;
     p->answer_to = *from;
     memcpy(p->answer, data, sizeof p->answer);

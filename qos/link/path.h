@@ -54,7 +54,8 @@ size_t sp_path_room(const struct sp_path *p);
 void sp_path_note_sent(struct sp_path *p, size_t len);
 /* The current address is proven: an ACK of a packet sent there, or the first packet of a session. */
 void sp_path_prove(struct sp_path *p);
-/* PATH_CHALLENGE came from `from`: the answer goes there; a later one takes its place. */
+/* PATH_CHALLENGE came from `from`: the answer goes there, unless replies to it are refused; a later one takes
+ * its place. */
 void sp_path_note_challenged(struct sp_path *p, const struct sp_addr *from, const uint8_t data[8]);
 /* PATH_RESPONSE came.  Proves the current address, or moves back to the old one (MOVED) while that is kept.
  */

@@ -208,13 +208,20 @@ static size_t poll_some(struct crash_load *l)
     return n;
 }
 
-/* Steps and polls until everything is answered. */
+static void step(struct crash_load *l)
+{
+    l->step_at = l->log->n;
+    (void)sp_store_step(l->store);
+}
+
+/* Polls and steps until everything is answered. */
 static void drain(struct crash_load *l)
 {
     for (unsigned idle = 0; sp_store_pending(l->port) > 0; idle++) {
-        l->step_at = l->log->n;
-        if (sp_store_step(l->store) + poll_some(l) > 0)
+        if (poll_some(l) > 0)
             idle = 0;
+        else
+            step(l);
         if (idle > 10)
             crash_die("a request is never answered");
     }
@@ -244,9 +251,8 @@ void crash_load_step(struct crash_load *l)
         if (crash_load_draw(l, draw_op(&l->rng), &q))
             submit(l, &q);
     }
-    l->step_at = l->log->n;
-    (void)sp_store_step(l->store);
-    if (crash_chance(&l->rng, 90)) /* else the answers wait for the next turn */
+    step(l);
+    if (l->patient || crash_chance(&l->rng, 90)) /* else the answers wait for the next turn */
         drain(l);
 }
 

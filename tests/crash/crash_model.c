@@ -9,7 +9,6 @@
 
 #define POOL_LEN  (1U << 17) /* random bytes of which bodies are stretches */
 #define BODY_MAX  24000U
-#define MSGID_TOP ((uint64_t)1700000000 << 32) /* as real ones: install epoch in the high half */
 
 static uint8_t pool[POOL_LEN];
 static uint8_t names[CRASH_BOXES + 1][SP_STORE_ID_MAX];
@@ -57,7 +56,7 @@ void crash_model_init(struct crash_model *m, uint64_t seed)
     m->clock_us = CRASH_T0;
     for (unsigned b = 0; b < CRASH_BOXES; b++) {
         for (unsigned d = 0; d < CRASH_DEVICES; d++)
-            m->device[b][d].next = MSGID_TOP + 1;
+            m->device[b][d].next = CRASH_MSGID + 1;
     }
 }
 
@@ -112,18 +111,18 @@ bool crash_model_new(struct crash_model *m, unsigned sender, unsigned device, si
                                     .device = (uint8_t)device,
                                     .msgid = draw_msgid(&m->device[sender][device - 1]),
                                     .body_at = (uint32_t)(*id * 163U % (POOL_LEN - BODY_MAX))};
+    m->device[sender][device - 1].id[m->ids[*id].msgid - CRASH_MSGID] = (uint16_t)(*id + 1);
     return true;
 }
 
 size_t crash_model_find(const struct crash_model *m, const struct sp_origin *from)
 {
     unsigned sender = crash_model_box(from->user.id);
-    for (size_t i = 0; i < m->ids_n; i++) {
-        const struct crash_id *id = &m->ids[i];
-        if (id->msgid == from->msgid.v && id->sender == sender && id->device == from->device)
-            return i;
-    }
-    return CRASH_IDS;
+    uint64_t number = from->msgid.v - CRASH_MSGID;
+    if (sender >= CRASH_BOXES || from->device < 1 || from->device > CRASH_DEVICES || number >= CRASH_MSGIDS)
+        return CRASH_IDS;
+    uint16_t id = m->device[sender][from->device - 1].id[number];
+    return id ? id - 1U : CRASH_IDS;
 }
 
 /* ---- requests ---- */
@@ -313,7 +312,8 @@ static void answer_append(struct crash_model *m, const struct crash_req *q, cons
         crash_found(v, CRASH_CORRUPT, "identity %zu is SP_EREUSED", q->id);
     } else if (a->err == SP_EUNKNOWN || a->err == SP_EFAILED) {
         id->maybe = true;
-    } else if (a->err == SP_EEXPIRED && !crash_model_may_forget(m, id)) {
+    } else if (a->err == SP_EEXPIRED &&
+               !(id->stored ? crash_model_may_forget(m, id) : crash_model_may_expire(m, id))) {
         crash_found(v, CRASH_LOST, "identity %zu is SP_EEXPIRED", q->id);
     }
 }
@@ -386,6 +386,17 @@ bool crash_model_may_forget(const struct crash_model *m, const struct crash_id *
 {
     const struct crash_device *d = &m->device[id->sender][id->device - 1];
     return id->msgid <= d->finished_max || id->at_us < m->clock_max - CRASH_KEEP_US;
+}
+
+bool crash_model_may_expire(const struct crash_model *m, const struct crash_id *id)
+{
+    for (size_t i = 0; i < m->ids_n; i++) {
+        const struct crash_id *other = &m->ids[i];
+        if (other->sent && other->sender == id->sender && other->device == id->device &&
+            other->msgid >= id->msgid && crash_model_may_forget(m, other))
+            return true;
+    }
+    return false;
 }
 
 bool crash_model_may_exist(const struct crash_id *id)

@@ -34,8 +34,12 @@ struct crash_box {
     uint8_t may_end[CRASH_IDS + 2]; /* by seq: a TRIM named it */
 };
 
+#define CRASH_MSGIDS 1024
+#define CRASH_MSGID  ((uint64_t)1700000000 << 32) /* as real ones: install epoch in the high half */
+
 struct crash_device {
-    uint64_t next, hole; /* msgids: the next one; one that was left out, or 0 */
+    uint64_t next, hole;        /* msgids: the next one; one that was left out, or 0 */
+    uint16_t id[CRASH_MSGIDS]; /* by msgid above CRASH_MSGID: number of its identity plus 1 */
     uint64_t finished_min, finished_max;
 };
 
@@ -123,6 +127,8 @@ void crash_model_crash(struct crash_model *m);
 
 /* True if the dedup row of id may have gone by FINISH or age. */
 bool crash_model_may_forget(const struct crash_model *m, const struct crash_id *id);
+/* True if id, when it is not known to be stored, may lie below its device's floor. */
+bool crash_model_may_expire(const struct crash_model *m, const struct crash_id *id);
 /* True if id may be stored although nobody was told. */
 bool crash_model_may_exist(const struct crash_id *id);
 /* True if `now` is no step back from `promised`. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -92,7 +93,7 @@ static enum place place_of(int fd)
     }
     if (!S_ISREG(st.st_mode))
         return PLACE_ELSEWHERE;
-    if (is_file(&st, trap.data))
+    if (st.st_ino == trap.data_ino || is_file(&st, trap.data)) /* the number alone saves a call */
         return PLACE_DATA;
     if (is_file(&st, trap.lock))
         return PLACE_LOCK;
@@ -109,6 +110,8 @@ static void report(const struct crash_io *io)
 static void report_write(int fd, uint64_t at, const struct iovec *iov, int n)
 {
     struct stat st;
+    if (!trap.sink)
+        return;
     if (fstat(fd, &st) == 0 && st.st_ino != trap.data_ino) {
         trap.data_ino = st.st_ino;
         report(&(struct crash_io){.kind = CRASH_IO_CREATE});
@@ -172,8 +175,8 @@ static bool fails(int fd, uint64_t end)
         hit = call >= trap.fail_at && end > size_of(fd);
         break;
     }
-    if (!hit && trap.capacity && end > trap.capacity && end > size_of(fd))
-        hit = true;
+    if (!hit && trap.capacity)
+        hit = end > trap.capacity && end > size_of(fd);
     trap.hits += hit;
     return hit;
 }
@@ -203,15 +206,26 @@ static size_t bytes_of(const struct iovec *iov, int n)
     return sum;
 }
 
-/* Half of a write reaches the file, and the caller is told so. */
-static ssize_t write_half(int fd, const struct iovec *iov, int n, uint64_t at)
+/* The first `max` bytes of a write reach the file, at most its first buffer, and the caller is told so. */
+static ssize_t write_part(int fd, const struct iovec *iov, size_t max, uint64_t at)
 {
-    struct iovec half = iov[0];
-    half.iov_len = bytes_of(iov, n) / 2 < half.iov_len ? bytes_of(iov, n) / 2 : half.iov_len;
-    if (!crash_raw_write(fd, half.iov_base, half.iov_len, at))
+    struct iovec part = iov[0];
+    part.iov_len = max < part.iov_len ? max : part.iov_len;
+    if (!crash_raw_write(fd, part.iov_base, part.iov_len, at))
         crash_die("cannot write: %s", strerror(errno));
-    report_write(fd, at, &half, 1);
-    return (ssize_t)half.iov_len;
+    report_write(fd, at, &part, 1);
+    return (ssize_t)part.iov_len;
+}
+
+/* A write that meets the fault: it fails, or a part of it is done. */
+static ssize_t write_failing(int fd, const struct iovec *iov, int n, uint64_t at)
+{
+    if (trap.fault == CRASH_FAULT_SHORT_ONCE && place_of(fd) == PLACE_DATA)
+        return write_part(fd, iov, bytes_of(iov, n) / 2, at);
+    if (trap.capacity > at) /* as file systems do: what fits is written */
+        return write_part(fd, iov, (size_t)(trap.capacity - at), at);
+    errno = fault_errno();
+    return -1;
 }
 
 /* at: UINT64_MAX writes at the descriptor's own position. */
@@ -221,12 +235,8 @@ static ssize_t write_any(int fd, const struct iovec *iov, int n, uint64_t at)
     bool moves = at == UINT64_MAX;
     if (place != PLACE_ELSEWHERE) {
         uint64_t from = moves ? (uint64_t)lseek(fd, 0, SEEK_CUR) : at;
-        if (fails(fd, from + bytes_of(iov, n))) {
-            if (trap.fault == CRASH_FAULT_SHORT_ONCE && place == PLACE_DATA)
-                return write_half(fd, iov, n, from);
-            errno = fault_errno();
-            return -1;
-        }
+        if (fails(fd, from + bytes_of(iov, n)))
+            return write_failing(fd, iov, n, from);
         long done = moves ? syscall(SYS_writev, fd, iov, n) : syscall(SYS_pwritev, fd, iov, n, at, 0);
         if (done != (long)bytes_of(iov, n))
             crash_die("the disk of the proof itself failed: %s", strerror(errno));

@@ -14,11 +14,11 @@ static struct sp_msgid pick_msgid(struct script *s, const struct framegen *g)
     return (struct sp_msgid){b < 0xf0 ? g->msgid_base + (b & 63) : script_u64(s)};
 }
 
-static uint32_t pick_seq(struct script *s)
+static uint32_t pick_seq(struct script *s, const struct framegen *g)
 {
     uint8_t b = script_u8(s);
     if (b < 0xe0)
-        return b & 63;
+        return g->seq_base + (b & 63);
     return b < 0xf0 ? script_u16(s) : script_u32(s);
 }
 
@@ -55,13 +55,12 @@ static struct sp_view pick_body(struct script *s)
     return (struct sp_view){zeros, n < sizeof zeros ? n : sizeof zeros};
 }
 
-static uint8_t pick_held(struct script *s, struct sp_range held[SP_HELD_MAX])
+static uint8_t pick_held(struct script *s, uint32_t at, struct sp_range held[SP_HELD_MAX])
 {
     uint8_t n = (uint8_t)script_pick(s, SP_HELD_MAX + 1);
-    uint32_t at = 0;
     for (size_t i = 0; i < n; i++) {
         held[i].lo = at + 1 + script_u8(s);
-        held[i].hi = at = held[i].lo + pick_seq(s);
+        held[i].hi = at = held[i].lo + script_u8(s);
     }
     return n;
 }
@@ -134,7 +133,7 @@ static void fill_msg_r(struct script *s, const struct framegen *g, struct sp_fra
     if ((m->flags & SP_MSG_AFTER) != 0)
         m->after = pick_msgid(s, g);
     if ((m->flags & SP_MSG_TTL) != 0)
-        m->ttl_s = pick_seq(s);
+        m->ttl_s = script_u8(s);
     if ((m->flags & SP_MSG_FRAG) != 0) {
         m->index = (uint8_t)(script_u8(s) & 3);
         m->count = (uint8_t)(script_u8(s) & 7);
@@ -148,9 +147,9 @@ static void fill_ack_r(struct script *s, const struct framegen *g, struct sp_fra
     uint8_t b = script_u8(s);
     a->kind = (uint8_t)(1 + (b & 1)) | (b & SP_ACK_R_SILENT);
     a->id = pick_id(s, g->ack_id);
-    a->cursor.v = pick_seq(s);
+    a->cursor.v = pick_seq(s, g);
     if ((b & 2) != 0)
-        a->n = pick_held(s, a->held);
+        a->n = pick_held(s, a->cursor.v, a->held);
 }
 
 static void fill_pull_r(struct script *s, const struct framegen *g, struct sp_frame *f)
@@ -159,11 +158,11 @@ static void fill_pull_r(struct script *s, const struct framegen *g, struct sp_fr
     uint8_t b = script_u8(s);
     p->flags = b & SP_PULL_CONFIRMS;
     p->id = pick_id(s, g->pull_id);
-    p->cursor.v = pick_seq(s);
+    p->cursor.v = pick_seq(s, g);
     p->epoch.v = pick_epoch(s, g);
     p->max = (b & 2) != 0 ? script_u16(s) : 500;
     if ((b & 4) != 0)
-        p->n = pick_held(s, p->held);
+        p->n = pick_held(s, p->cursor.v, p->held);
 }
 
 static void fill_status_r(struct script *s, const struct framegen *g, struct sp_frame *f)
@@ -190,7 +189,7 @@ static void fill_msg_a(struct script *s, const struct framegen *g, struct sp_fra
     m->retry = script_u8(s);
     if (m->code != SP_CODE_OK)
         return;
-    m->seq.v = pick_seq(s);
+    m->seq.v = pick_seq(s, g);
     m->state = (uint8_t)(script_u8(s) & 15);
 }
 
@@ -198,7 +197,7 @@ static void fill_msg_n(struct script *s, const struct framegen *g, struct sp_fra
 {
     struct sp_frame_msg_n *m = &f->u.msg_n;
     m->flags = script_u8(s);
-    m->seq.v = pick_seq(s);
+    m->seq.v = pick_seq(s, g);
     m->msgid = pick_msgid(s, g);
     m->device = script_u8(s);
     m->at_ms = script_u32(s);
@@ -216,7 +215,7 @@ static void fill_ack_a(struct script *s, const struct framegen *g, struct sp_fra
 {
     f->u.ack_a.id = pick_id(s, g->ack_id);
     f->u.ack_a.code = (uint8_t)(script_u8(s) & 15);
-    f->u.ack_a.confirmed.v = pick_seq(s);
+    f->u.ack_a.confirmed.v = pick_seq(s, g);
 }
 
 static void fill_ack_n(struct script *s, const struct framegen *g, struct sp_frame *f)
@@ -239,7 +238,7 @@ static void fill_ack_n_group(struct script *s, const struct framegen *g, struct 
 static void fill_tip(struct script *s, const struct framegen *g, struct sp_frame *f)
 {
     (void)g;
-    f->u.tip.svr_seq.v = pick_seq(s);
+    f->u.tip.svr_seq.v = pick_seq(s, g);
 }
 
 static void fill_pull_a(struct script *s, const struct framegen *g, struct sp_frame *f)
@@ -249,9 +248,9 @@ static void fill_pull_a(struct script *s, const struct framegen *g, struct sp_fr
     p->code = (b & 0xf0) == 0xf0 ? b & 15 : 0;
     p->id = pick_id(s, g->pull_id);
     p->epoch.v = pick_epoch(s, g);
-    p->to.v = pick_seq(s);
+    p->to.v = pick_seq(s, g);
     p->svr_seq.v = p->to.v + script_u8(s);
-    p->confirmed.v = pick_seq(s);
+    p->confirmed.v = pick_seq(s, g);
     p->n = (uint8_t)(b & 3);
     uint32_t at = 0;
     for (size_t i = 0; i < p->n; i++) {
@@ -267,7 +266,7 @@ static void fill_resync(struct script *s, const struct framegen *g, struct sp_fr
     r->why = (uint8_t)(1 + (script_u8(s) & 3));
     r->id = pick_id(s, g->pull_id);
     r->epoch.v = g->epoch + (script_u8(s) & 3);
-    r->lo.v = pick_seq(s);
+    r->lo.v = pick_seq(s, g);
     r->hi.v = r->lo.v + script_u8(s);
 }
 

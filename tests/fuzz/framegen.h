@@ -12,6 +12,7 @@ struct framegen {
     size_t users_n;
     uint64_t msgid_base;  /* ids lie above it */
     uint64_t epoch;       /* of the mailboxes */
+    uint32_t seq_base;    /* seqs lie above it */
     uint32_t acked_near;  /* numbers that an ACK names lie near it */
     uint16_t pull_id, ack_id, status_id; /* what was asked last, for answers */
     uint8_t status_n;

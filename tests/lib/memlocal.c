@@ -1,9 +1,10 @@
 /* A sorted array of rows. */
 #include "memlocal.h"
 
+#include "ensure.h"
+
 #include <sampan/err.h>
 
-#include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,11 +46,11 @@ static int next(void *self, struct sp_msgid after, struct sp_outgoing *out)
 static struct sp_memlocal_row *insert(struct sp_memlocal *l, uint64_t id)
 {
     size_t i = place_of(l, id);
-    cr_assert_lt(l->rows_n, (size_t)SP_MEMLOCAL_ROWS_MAX);
+    SP_ENSURE(l->rows_n < (size_t)SP_MEMLOCAL_ROWS_MAX);
     memmove(&l->rows[i + 1], &l->rows[i], (l->rows_n - i) * sizeof(struct sp_memlocal_row *));
     l->rows_n++;
     l->rows[i] = calloc(1, sizeof *l->rows[i]);
-    cr_assert_not_null(l->rows[i]);
+    SP_ENSURE(l->rows[i] != NULL);
     return l->rows[i];
 }
 

@@ -1,7 +1,8 @@
 /* The client library on the rig. */
 #include "phone.h"
 
-#include <criterion/criterion.h>
+#include "ensure.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@ static void *grow(void *array, size_t n, size_t *cap, size_t size)
         return array;
     *cap = *cap == 0 ? 64 : 2 * *cap;
     array = realloc(array, *cap * size);
-    cr_assert_not_null(array);
+    SP_ENSURE(array != NULL);
     return array;
 }
 
@@ -25,14 +26,14 @@ static struct sp_phone_sent *sent_of(struct sp_phone *p, struct sp_msgid id)
         if (p->sent[i - 1].msgid.v == id.v)
             return &p->sent[i - 1];
     }
-    cr_assert_fail("%s hears of a message that it never sent", p->user);
+    SP_ENSURE_SAY(false, "%s hears of a message that it never sent", p->user);
     return NULL;
 }
 
 static void receipt(struct sp_phone *p, const struct sp_client_event *ev, sp_time now)
 {
     struct sp_phone_sent *s = sent_of(p, ev->msgid);
-    cr_assert_gt(ev->state, s->state, "%s: a receipt goes from %u to %u", p->user, s->state, ev->state);
+    SP_ENSURE_SAY(ev->state > s->state, "%s: a receipt goes from %u to %u", p->user, s->state, ev->state);
     s->state = ev->state;
     if (s->accepted_at == 0)
         s->accepted_at = now;
@@ -44,9 +45,9 @@ static void check_new(const struct sp_phone *p, const struct sp_phone_message *m
 {
     for (size_t i = 0; i < p->got_n; i++) {
         const struct sp_phone_message *old = &p->got[i];
-        cr_assert_not(old->msgid.v == m->msgid.v && old->device == m->device &&
-                          strcmp(old->from, m->from) == 0,
-                      "%s gets seq %u twice", p->user, m->seq.v);
+        SP_ENSURE_SAY(
+            !(old->msgid.v == m->msgid.v && old->device == m->device && strcmp(old->from, m->from) == 0),
+            "%s gets seq %u twice", p->user, m->seq.v);
     }
 }
 
@@ -63,8 +64,8 @@ static void message(struct sp_phone *p, const struct sp_client_event *ev, sp_tim
     if (ev->body.n > 0)
         memcpy(m->body, ev->body.p, ev->body.n);
     check_new(p, m);
-    cr_assert(p->resyncs > 0 || m->seq.v > p->kept.v, "%s gets seq %u after %u", p->user, m->seq.v,
-              p->kept.v);
+    SP_ENSURE_SAY(p->resyncs > 0 || m->seq.v > p->kept.v, "%s gets seq %u after %u", p->user, m->seq.v,
+                  p->kept.v);
     p->got_n++;
 }
 
@@ -78,7 +79,7 @@ static void keep(struct sp_phone *p, struct sp_seq upto, sp_time now)
 {
     p->kept = upto;
     if (!p->keeps_nothing)
-        cr_assert_eq(sp_client_keep(p->client, upto, now), 0);
+        SP_ENSURE(sp_client_keep(p->client, upto, now) == 0);
 }
 
 static void handle(struct sp_phone *p, const struct sp_client_event *ev, sp_time now)
@@ -157,8 +158,8 @@ static const struct sp_rig_ops ops = {receive, transmit, deadline, after};
 struct sp_phone *sp_phone_create(struct sp_rig *r, const char *user, uint32_t device, bool receives)
 {
     struct sp_phone *p = calloc(1, sizeof *p);
-    cr_assert_not_null(p);
-    cr_assert_leq(strlen(user), (size_t)SP_USER_MAX);
+    SP_ENSURE(p != NULL);
+    SP_ENSURE(strlen(user) <= (size_t)SP_USER_MAX);
     p->rig = r;
     p->endpoint = sp_rig_add(r, &ops, p);
     memcpy(p->user, user, strlen(user));
@@ -186,7 +187,7 @@ void sp_phone_destroy(struct sp_phone **phone)
 void sp_phone_start(struct sp_phone *p)
 {
     uint8_t blob[BLOB_MAX];
-    cr_assert_null(p->client);
+    SP_ENSURE(p->client == NULL);
     size_t len = sp_rig_blob(p->rig, p->user, p->device, p->rights, blob, sizeof blob);
     struct sp_client_config cfg = {.crypto = sp_rig_glass(p->rig, p->endpoint),
                                    .local = &p->local.table,
@@ -198,11 +199,11 @@ void sp_phone_start(struct sp_phone *p)
     for (size_t i = 0; i < sizeof cfg.seed; i++)
         cfg.seed[i] = (uint8_t)sp_rig_draw(p->rig);
     size_t need = sp_client_footprint(&cfg);
-    cr_assert_gt(need, (size_t)0);
+    SP_ENSURE(need > (size_t)0);
     p->memory = calloc(1, need);
-    cr_assert_not_null(p->memory);
+    SP_ENSURE(p->memory != NULL);
     int err = sp_client_init(&p->client, p->memory, need, &cfg, sp_rig_now(p->rig));
-    cr_assert_eq(err, 0, "%s does not start: %d", p->user, err);
+    SP_ENSURE_SAY(err == 0, "%s does not start: %d", p->user, err);
     sp_rig_poke(p->rig, p->endpoint);
 }
 
@@ -234,7 +235,7 @@ static bool is_online(void *self)
 void sp_phone_connect(struct sp_phone *p)
 {
     sp_phone_start(p);
-    cr_assert(sp_rig_run_until(p->rig, is_online, p, CONNECT_MAX), "%s does not come online", p->user);
+    SP_ENSURE_SAY(sp_rig_run_until(p->rig, is_online, p, CONNECT_MAX), "%s does not come online", p->user);
 }
 
 static struct sp_msgid submit(struct sp_phone *p, const char *to, const char *body, uint32_t flags)
@@ -244,7 +245,7 @@ static struct sp_msgid submit(struct sp_phone *p, const char *to, const char *bo
                             .flags = flags};
     struct sp_msgid id = {0};
     int err = sp_client_submit(p->client, &m, &id, sp_rig_now(p->rig));
-    cr_assert_eq(err, 0, "%s cannot submit: %d", p->user, err);
+    SP_ENSURE_SAY(err == 0, "%s cannot submit: %d", p->user, err);
     p->sent = grow(p->sent, p->sent_n, &p->sent_cap, sizeof *p->sent);
     p->sent[p->sent_n++] = (struct sp_phone_sent){.msgid = id, .sent_at = sp_rig_now(p->rig)};
     sp_rig_poke(p->rig, p->endpoint);
@@ -286,8 +287,8 @@ static bool has_state(void *self)
 void sp_phone_wait_state(struct sp_phone *p, struct sp_msgid id, uint8_t state, sp_time limit_us)
 {
     struct wish w = {.p = p, .id = id, .state = state};
-    cr_assert(sp_rig_run_until(p->rig, has_state, &w, limit_us), "%s: state %u instead of %u", p->user,
-              sp_phone_sent(p, id)->state, state);
+    SP_ENSURE_SAY(sp_rig_run_until(p->rig, has_state, &w, limit_us), "%s: state %u instead of %u", p->user,
+                  sp_phone_sent(p, id)->state, state);
 }
 
 static bool all_have_state(void *self)
@@ -303,8 +304,8 @@ static bool all_have_state(void *self)
 void sp_phone_wait_all(struct sp_phone *p, uint8_t state, sp_time limit_us)
 {
     struct wish w = {.p = p, .state = state};
-    cr_assert(sp_rig_run_until(p->rig, all_have_state, &w, limit_us), "%s: not all reach state %u", p->user,
-              state);
+    SP_ENSURE_SAY(sp_rig_run_until(p->rig, all_have_state, &w, limit_us), "%s: not all reach state %u",
+                  p->user, state);
 }
 
 static bool has_got(void *self)
@@ -316,8 +317,8 @@ static bool has_got(void *self)
 void sp_phone_wait_got(struct sp_phone *p, size_t n, sp_time limit_us)
 {
     struct wish w = {.p = p, .n = n};
-    cr_assert(sp_rig_run_until(p->rig, has_got, &w, limit_us), "%s: %zu messages instead of %zu", p->user,
-              p->got_n, n);
+    SP_ENSURE_SAY(sp_rig_run_until(p->rig, has_got, &w, limit_us), "%s: %zu messages instead of %zu", p->user,
+                  p->got_n, n);
 }
 
 struct sp_client_stats sp_phone_stats(const struct sp_phone *p)

@@ -2,8 +2,8 @@
 #include "puppet.h"
 
 #include "crypto_sodium.h"
+#include "ensure.h"
 
-#include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +23,7 @@ static void write_init(struct sp_puppet *p, struct sp_view cookie)
                                .frames = p->early_frames};
     int err = sp_handshake_init(&p->handshake, sp_rig_glass(p->rig, p->endpoint), &f, p->init, sizeof p->init,
                                 &p->init_len);
-    cr_assert_eq(err, 0);
+    SP_ENSURE(err == 0);
     p->wants_init = true;
 }
 
@@ -62,20 +62,20 @@ static void keep_frame(struct sp_puppet *p, const struct sp_frame *f, sp_time no
 {
     uint8_t bytes[SP_DATAGRAM_MAX];
     size_t len = 0, used = 0;
-    cr_assert_eq(sp_wire_encode(f, bytes, sizeof bytes, &len), 0);
+    SP_ENSURE(sp_wire_encode(f, bytes, sizeof bytes, &len) == 0);
     if (p->frames_n == p->frames_cap) {
         p->frames_cap = p->frames_cap == 0 ? 64 : 2 * p->frames_cap;
         p->frames = realloc(p->frames, p->frames_cap * sizeof(struct sp_puppet_frame *));
-        cr_assert_not_null(p->frames);
+        SP_ENSURE(p->frames != NULL);
     }
     struct sp_puppet_frame *kept = calloc(1, sizeof *kept);
-    cr_assert_not_null(kept);
+    SP_ENSURE(kept != NULL);
     p->frames[p->frames_n++] = kept;
     kept->bytes = malloc(len);
-    cr_assert_not_null(kept->bytes);
+    SP_ENSURE(kept->bytes != NULL);
     memcpy(kept->bytes, bytes, len);
     kept->at = now;
-    cr_assert_eq(sp_wire_decode((struct sp_view){kept->bytes, len}, SP_DIR_DOWN, &kept->frame, &used), 0);
+    SP_ENSURE(sp_wire_decode((struct sp_view){kept->bytes, len}, SP_DIR_DOWN, &kept->frame, &used) == 0);
 }
 
 static void take_data(struct sp_puppet *p, struct sp_datagram *in, sp_time now)
@@ -159,12 +159,12 @@ struct sp_puppet *sp_puppet_create(struct sp_rig *r, const char *user, uint32_t 
 {
     struct sp_link_memory_config cfg = {FRAMES_MAX, FRAMES_MAX, FRAMES_MAX, 4 * FRAMES_MAX};
     struct sp_puppet *p = calloc(1, sizeof *p);
-    cr_assert_not_null(p);
+    SP_ENSURE(p != NULL);
     p->rig = r;
     p->endpoint = sp_rig_add(r, &ops, p);
     p->sent = calloc(SP_PUPPET_SENT_MAX, sizeof *p->sent);
     p->memory = calloc(1, sp_link_memory_footprint(&cfg));
-    cr_assert(p->sent != NULL && p->memory != NULL);
+    SP_ENSURE(p->sent != NULL && p->memory != NULL);
     sp_link_memory_init(&p->pools, p->memory, &cfg);
     uint8_t seed[32];
     for (size_t i = 0; i < sizeof seed; i++)
@@ -212,12 +212,12 @@ void sp_puppet_connect(struct sp_puppet *p)
 {
     sp_puppet_init(p);
     p->is_waiting = true; /* an older link must not look like the new one */
-    cr_assert(sp_rig_run_until(p->rig, is_confirmed, p, CONNECT_MAX), "no session");
+    SP_ENSURE_SAY(sp_rig_run_until(p->rig, is_confirmed, p, CONNECT_MAX), "no session");
 }
 
 void sp_puppet_send(struct sp_puppet *p, const struct sp_frame *f)
 {
-    cr_assert_eq(sp_link_submit(&p->link, f, 0, sp_rig_now(p->rig)), 0);
+    SP_ENSURE(sp_link_submit(&p->link, f, 0, sp_rig_now(p->rig)) == 0);
     sp_rig_poke(p->rig, p->endpoint);
 }
 
@@ -259,8 +259,8 @@ static bool is_there(void *self)
 const struct sp_frame *sp_puppet_wait(struct sp_puppet *p, uint8_t kind, size_t n)
 {
     struct wish w = {p, kind, n};
-    cr_assert(sp_rig_run_until(p->rig, is_there, &w, CONNECT_MAX), "frame %02x, number %zu, does not come",
-              kind, n);
+    SP_ENSURE_SAY(sp_rig_run_until(p->rig, is_there, &w, CONNECT_MAX),
+                  "frame %02x, number %zu, does not come", kind, n);
     return sp_puppet_find(p, kind, n);
 }
 

@@ -2,10 +2,10 @@
 #include "rig.h"
 
 #include "crypto_sodium.h"
+#include "ensure.h"
 #include "seal.h"
 #include "trace.h"
 
-#include <criterion/criterion.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,7 +118,7 @@ static void push(struct sp_rig *r, sp_time at, int endpoint, struct letter *lett
     if (r->heap_n == r->heap_cap) {
         r->heap_cap = r->heap_cap == 0 ? 1024 : 2 * r->heap_cap;
         r->heap = realloc(r->heap, r->heap_cap * sizeof *r->heap);
-        cr_assert_not_null(r->heap);
+        SP_ENSURE(r->heap != NULL);
     }
     struct event e = {
         .at = at > r->now ? at : r->now, .order = r->order++, .endpoint = endpoint, .letter = letter};
@@ -156,7 +156,7 @@ static struct letter *write_letter(const struct sp_addr *from, const struct sp_a
                                    size_t n)
 {
     struct letter *l = malloc(sizeof *l + n);
-    cr_assert_not_null(l);
+    SP_ENSURE(l != NULL);
     l->from = *from;
     l->to = *to;
     l->len = n;
@@ -268,7 +268,7 @@ static void end_spinning(struct sp_rig *r, const char *who)
         r->spin_at = r->now;
         r->spins = 0;
     }
-    cr_assert_lt(++r->spins, (unsigned)SPINS_MAX, "%s spins at %lld us", who, (long long)r->now);
+    SP_ENSURE_SAY(++r->spins < (unsigned)SPINS_MAX, "%s spins at %lld us", who, (long long)r->now);
 }
 
 static void turn_endpoint(struct sp_rig *r, struct endpoint *e)
@@ -407,7 +407,7 @@ void sp_rig_run(struct sp_rig *r, sp_time for_us)
 
 static void keep_frames(struct frames *f, struct sp_view frames)
 {
-    cr_assert_leq(frames.n, sizeof f->bytes);
+    SP_ENSURE(frames.n <= sizeof f->bytes);
     f->n = frames.n;
     if (frames.n > 0)
         memcpy(f->bytes, frames.p, frames.n);
@@ -456,7 +456,7 @@ void sp_rig_trace_begin(struct sp_rig *r)
 
 void sp_rig_trace_name(struct sp_rig *r, int endpoint, const char *name)
 {
-    cr_assert_lt(strlen(name), (size_t)NAME_MAX_LEN);
+    SP_ENSURE(strlen(name) < (size_t)NAME_MAX_LEN);
     memcpy(r->endpoints[endpoint]->name, name, strlen(name) + 1);
 }
 
@@ -474,9 +474,9 @@ struct sp_addr sp_rig_gateway_addr(void)
 
 int sp_rig_add(struct sp_rig *r, const struct sp_rig_ops *ops, void *self)
 {
-    cr_assert_lt(r->endpoints_n, SP_RIG_ENDPOINTS_MAX);
+    SP_ENSURE(r->endpoints_n < SP_RIG_ENDPOINTS_MAX);
     struct endpoint *e = calloc(1, sizeof *e);
-    cr_assert_not_null(e);
+    SP_ENSURE(e != NULL);
     e->rig = r;
     e->number = r->endpoints_n++;
     r->endpoints[e->number] = e;
@@ -526,7 +526,7 @@ void sp_rig_set_net(struct sp_rig *r, int endpoint, const struct sp_model_config
 {
     struct sp_model_config cfg = *net;
     cfg.seed = sp_rig_draw(r);
-    cr_assert_null(sp_model_problem(&cfg), "%s", sp_model_problem(&cfg));
+    SP_ENSURE_SAY(sp_model_problem(&cfg) == NULL, "%s", sp_model_problem(&cfg));
     sp_model_init(&r->endpoints[endpoint]->model, &cfg);
 }
 
@@ -561,7 +561,7 @@ static void open_store(struct sp_rig *r)
     limits.reason = reason;
     limits.reason_cap = sizeof reason;
     int err = sp_store_open(&r->store, r->cfg.store, &limits);
-    cr_assert_eq(err, 0, "%s: %d %s", r->cfg.store, err, reason);
+    SP_ENSURE_SAY(err == 0, "%s: %d %s", r->cfg.store, err, reason);
 }
 
 void sp_rig_kill_gateway(struct sp_rig *r)
@@ -588,16 +588,16 @@ unsigned sp_rig_note_x25519(const struct sp_rig *r)
 
 void sp_rig_start_gateway(struct sp_rig *r, bool reopen)
 {
-    cr_assert_null(r->gateway);
+    SP_ENSURE(r->gateway == NULL);
     if (reopen) {
         sp_store_close(&r->store);
         open_store(r);
     }
-    cr_assert_eq(sp_store_attach(r->store, &r->port), 0);
+    SP_ENSURE(sp_store_attach(r->store, &r->port) == 0);
     struct sp_gateway_config cfg = r->cfg.gateway;
     cfg.unix_us = sp_rig_unix_s(r) * 1000000 + r->now % SP_SECOND;
     draw_bytes(r, cfg.seed, sizeof cfg.seed);
-    cr_assert_eq(sp_gateway_create(&r->gateway, &cfg, r->port, r->now), 0);
+    SP_ENSURE(sp_gateway_create(&r->gateway, &cfg, r->port, r->now) == 0);
     turn_gateway(r);
 }
 
@@ -626,8 +626,8 @@ struct sp_stats sp_rig_stats(struct sp_rig *r)
 {
     struct sp_stats st;
     sp_gateway_read_stats(r->gateway, &st);
-    cr_assert_eq(st.datagrams_received, st.datagrams_accepted + drops_of(&st),
-                 "a datagram is not accounted for");
+    SP_ENSURE_SAY(st.datagrams_received == st.datagrams_accepted + drops_of(&st),
+                  "a datagram is not accounted for");
     return st;
 }
 
@@ -650,7 +650,7 @@ void sp_rig_token(struct sp_rig *r, const char *user, uint32_t device, uint16_t 
     memcpy(t.uid, user, strlen(user));
     int err = sp_token_seal(sp_crypto_sodium(), &t, k->tokens.of[0].kid, k->tokens.of[0].key, nonce,
                             k->public, token);
-    cr_assert_eq(err, 0);
+    SP_ENSURE(err == 0);
 }
 
 size_t sp_rig_blob(struct sp_rig *r, const char *user, uint32_t device, uint16_t rights, uint8_t *dst,
@@ -663,7 +663,7 @@ size_t sp_rig_blob(struct sp_rig *r, const char *user, uint32_t device, uint16_t
     size_t len = 0;
     sp_rig_token(r, user, device, rights, b.token, b.psk);
     memcpy(b.gateway_pk, r->cfg.gateway.keys.public, sizeof b.gateway_pk);
-    cr_assert_eq(sp_token_blob_encode(&b, dst, cap, &len), 0);
+    SP_ENSURE(sp_token_blob_encode(&b, dst, cap, &len) == 0);
     return len;
 }
 
@@ -708,11 +708,11 @@ static void fill_gateway_config(struct sp_rig *r)
 struct sp_rig *sp_rig_create(const struct sp_rig_config *cfg)
 {
     struct sp_rig *r = calloc(1, sizeof *r);
-    cr_assert_not_null(r);
+    SP_ENSURE(r != NULL);
     r->cfg = *cfg;
     r->random = cfg->seed;
     r->endpoints = calloc(SP_RIG_ENDPOINTS_MAX, sizeof(struct endpoint *));
-    cr_assert_not_null(r->endpoints);
+    SP_ENSURE(r->endpoints != NULL);
     /* Not 0: nothing may depend on where monotonic time begins. */
     r->now = 1000 * SP_SECOND;
     r->spin_at = -1;

@@ -1,9 +1,9 @@
 /* Frames to lines. */
 #include "trace.h"
 
+#include "ensure.h"
 #include "kinds.h"
 
-#include <criterion/criterion.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,10 +24,10 @@ struct sp_trace {
 struct sp_trace *sp_trace_create(void)
 {
     struct sp_trace *t = calloc(1, sizeof *t);
-    cr_assert_not_null(t);
+    SP_ENSURE(t != NULL);
     t->cap = 4096;
     t->text = calloc(1, t->cap);
-    cr_assert_not_null(t->text);
+    SP_ENSURE(t->text != NULL);
     return t;
 }
 
@@ -45,11 +45,11 @@ static void put(struct sp_trace *t, const char *format, ...)
     va_start(args, format);
     int n = vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    cr_assert(n >= 0 && (size_t)n < sizeof line);
+    SP_ENSURE(n >= 0 && (size_t)n < sizeof line);
     if (t->len + (size_t)n + 1 > t->cap) {
         t->cap = 2 * t->cap + (size_t)n;
         t->text = realloc(t->text, t->cap);
-        cr_assert_not_null(t->text);
+        SP_ENSURE(t->text != NULL);
     }
     memcpy(t->text + t->len, line, (size_t)n + 1);
     t->len += (size_t)n;
@@ -61,7 +61,7 @@ static size_t name_of(struct sp_trace *t, struct sp_msgid id)
         if (t->ids[i] == id.v)
             return i + 1;
     }
-    cr_assert_lt(t->ids_n, (size_t)IDS_MAX);
+    SP_ENSURE(t->ids_n < (size_t)IDS_MAX);
     t->ids[t->ids_n++] = id.v;
     return t->ids_n;
 }
@@ -84,7 +84,7 @@ static bool is_new(struct sp_trace *t, uint64_t h)
         i = (i + 1) % SEEN_MAX;
     if (t->seen[i] == h)
         return false;
-    cr_assert_lt(++t->seen_n, (size_t)SEEN_MAX / 2, "the trace is too long");
+    SP_ENSURE_SAY(++t->seen_n < (size_t)SEEN_MAX / 2, "the trace is too long");
     t->seen[i] = h;
     return true;
 }

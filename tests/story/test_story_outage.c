@@ -4,7 +4,6 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct sp_rig *rig;
@@ -126,92 +125,4 @@ Test(story, s31_key_phases_under_loss)
     sp_phone_destroy(&a);
     sp_phone_destroy(&b);
     end();
-}
-
-/* Bad network, bad store, kills of gateway and recipient, moving ports: then healing, and the promises are
- * checked. */
-struct storm {
-    const char *store;
-    double loss;
-    unsigned kills;  /* of the gateway */
-    unsigned deaths; /* of the recipient */
-    bool rebinds;
-    int messages;
-};
-
-static void ride(uint64_t seed, const struct storm *s)
-{
-    char url[128];
-    (void)snprintf(url, sizeof url, s->store, (unsigned)seed);
-    struct sp_rig_config cfg = {.seed = seed,
-                                .store = url,
-                                .limits = {.map_size = 64U << 20},
-                                .net = {.delay_us = 40000,
-                                        .jitter_us = 20000,
-                                        .loss = {s->loss, s->loss},
-                                        .dup = 0.05,
-                                        .reorder = 0.05,
-                                        .corrupt = 0.01}};
-    rig = sp_rig_create(&cfg);
-    struct sp_phone *a = sp_phone_create(rig, "a", 1, true), *b = sp_phone_create(rig, "b", 1, true);
-    sp_phone_start(a);
-    sp_phone_start(b);
-    for (int i = 0; i < s->messages; i++) {
-        char body[24];
-        (void)snprintf(body, sizeof body, "line %d", i);
-        (void)sp_phone_send(a, "b", body);
-        if (s->kills > 0 && i % (s->messages / (int)s->kills) == 7) {
-            sp_rig_kill_gateway(rig);
-            sp_rig_run(rig, sp_rig_draw_time(rig, 2 * SP_SECOND));
-            sp_rig_start_gateway(rig, strncmp(url, "lmdb:", 5) == 0);
-        }
-        if (s->deaths > 0 && i % (s->messages / (int)s->deaths) == 17) {
-            sp_phone_kill(b);
-            sp_rig_run(rig, sp_rig_draw_time(rig, 5 * SP_SECOND));
-            sp_phone_start(b);
-        }
-        if (s->rebinds && i % 50 == 33)
-            sp_rig_rebind(rig, i % 100 < 50 ? a->endpoint : b->endpoint);
-        sp_rig_run(rig, sp_rig_draw_time(rig, 40 * SP_MS));
-    }
-    struct sp_model_config calm = {.delay_us = 40000};
-    sp_rig_set_net(rig, a->endpoint, &calm);
-    sp_rig_set_net(rig, b->endpoint, &calm);
-    sp_phone_wait_all(a, SP_STATE_DELIVERED, 240 * SP_SECOND);
-    cr_assert_eq(b->got_n, (size_t)s->messages, "seed %u: %zu of %d", (unsigned)seed, b->got_n, s->messages);
-    for (int i = 0; i < s->messages; i++) {
-        char body[24];
-        (void)snprintf(body, sizeof body, "line %d", i);
-        cr_assert_str_eq(b->got[i].body, body, "seed %u: out of order", (unsigned)seed);
-    }
-    (void)sp_rig_stats(rig);
-    sp_phone_destroy(&a);
-    sp_phone_destroy(&b);
-    sp_rig_destroy(&rig);
-}
-
-Test(storm, loss_and_kills)
-{
-    struct storm s = {
-        .store = "mem:", .loss = 0.3, .kills = 3, .deaths = 3, .rebinds = true, .messages = 300};
-    for (uint64_t seed = 1; seed <= 8; seed++)
-        ride(seed, &s);
-}
-
-Test(storm, a_bad_store)
-{
-    struct storm s = {.store = "fault:%u:mem:", .loss = 0.1, .deaths = 2, .messages = 300};
-    for (uint64_t seed = 1; seed <= 8; seed++)
-        ride(seed, &s);
-}
-
-Test(storm, a_real_store_that_is_killed)
-{
-    char folder[] = "/tmp/sampan-storm-XXXXXX", url[64], command[64];
-    cr_assert_not_null(mkdtemp(folder));
-    (void)snprintf(url, sizeof url, "lmdb:%s", folder);
-    struct storm s = {.store = url, .loss = 0.3, .kills = 5, .deaths = 3, .rebinds = true, .messages = 400};
-    ride(99, &s);
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    cr_assert_eq(system(command), 0); /* NOLINT(cert-env33-c) */
 }

@@ -13,6 +13,7 @@
 #include "wire.h"
 
 #define OUTBOX_MAX  65536
+#define ENDED       128   /* states from here on: docs of sampan/local.h */
 #define FORGET_FROM 60000 /* messages remembered, from which on those already printed are let go */
 
 struct options {
@@ -87,7 +88,7 @@ static void on_remembered(void *self, const struct sp_outgoing *m)
     struct sending *s = self;
     if (!sp_waiting_add(&s->waiting, m->msgid, s->started))
         return;
-    if (m->state != SP_STATE_UNKNOWN)
+    if (m->state != SP_STATE_UNKNOWN && m->state < ENDED) /* an ended one has its event still to come */
         on_receipt(s, m->msgid, m->state);
 }
 

@@ -60,6 +60,7 @@ struct gate {
     /* Switches. */
     bool wants_cookie;
     bool is_mute_ack_n;      /* ack:N are lost */
+    bool is_mute_reset;      /* an unknown session meets silence */
     unsigned busy, swallow;  /* the next so many msg:R are answered BUSY; are not answered */
     uint8_t refuse;          /* code for every new msg:R; 0: none */
     unsigned refuse_acks;    /* the next so many cursors are ACK_TOO_HIGH */
@@ -520,6 +521,8 @@ static inline size_t gate_receive(struct gate *g, uint8_t *p, size_t len, const 
         return 0;
     }
     uint8_t token[16];
+    if (g->is_mute_reset)
+        return 0;
     memset(token, serial, sizeof token);
     g->resets++;
     return mint_reset(token, reply);

@@ -259,6 +259,40 @@ Test(client, dark_link_and_a_new_gateway)
     world_destroy(w);
 }
 
+Test(client, dark_because_the_gateway_forgot)
+{
+    /* No RESET comes: only the single INITs beside the dark session find out. */
+    struct world *w = world_online();
+    world_run(w, SP_SECOND);
+    uint64_t before = world_stats(w, ANN).packets_sent;
+    w->gate.is_mute_reset = true;
+    gate_restart(&w->gate);
+    struct sp_msgid id = world_send(w, ANN, "bob", "x");
+    WORLD_UNTIL(w, 20 * SP_SECOND, world_state(w, ANN, id) >= SP_STATE_ACCEPTED);
+    cr_expect_eq(w->phones[ANN].offline, 1);
+    cr_expect_eq(world_stats(w, ANN).handshakes, 2);
+    cr_expect_gt(world_stats(w, ANN).packets_sent, before, "what the old link counted is not lost");
+    WORLD_UNTIL(w, 120 * SP_SECOND, w->phones[BOB].got_n == 1);
+    world_destroy(w);
+}
+
+/* A client that changes its session again and again gives back all that a session takes. */
+Test(client, many_sessions)
+{
+    struct world *w = world_online();
+    w->gate.is_mute_reset = true;
+    for (int i = 0; i < 30; i++) {
+        for (int k = 0; k < 20; k++)
+            (void)world_send(w, ANN, "bob", "x");
+        world_run(w, 60 * SP_MS);
+        gate_restart(&w->gate);
+        WORLD_UNTIL(w, 60 * SP_SECOND, world_stats(w, ANN).handshakes == (uint64_t)i + 2);
+        WORLD_UNTIL(w, 5 * SP_SECOND, w->phones[ANN].state[20 * (i + 1)] >= SP_STATE_ACCEPTED);
+    }
+    WORLD_UNTIL(w, 120 * SP_SECOND, w->phones[BOB].got_n == 600);
+    world_destroy(w);
+}
+
 Test(client, nobody_answers)
 {
     struct world *w = world_create();

@@ -109,7 +109,7 @@ static void answer_with(struct rig *r, uint8_t code, uint32_t to, uint32_t svr, 
 {
     struct sp_frame_pull_a f = {.code = code,
                                 .id = r->pull.id,
-                                .epoch = {EPOCH},
+                                .epoch = r->pull.epoch,
                                 .to = {to},
                                 .svr_seq = {svr},
                                 .confirmed = {confirmed}};
@@ -443,8 +443,12 @@ Test(inbox, resync_is_adopted_when_the_app_was_told)
     cr_expect_eq(r->pull.epoch.v, EPOCH + 1);
     cr_expect_eq(r->local.disk->state.epoch.v, EPOCH + 1);
     cr_expect_eq(r->local.disk->state.cursor.v, 3);
+    answer(r, 7, 7);
+    cr_expect(r->in.is_bound);
+    f.id = 9999;
     sp_inbox_resync(&r->in, &f, r->now);
-    cr_expect_str_eq(told(r), "", "the same RESYNC again is no other one");
+    cr_expect_str_eq(told(r), "", "the answer to an older copy of the pull is no other RESYNC");
+    cr_expect_str_eq(sent(r), "P3/16", "but it has unbound the session (ruling 5)");
     close_rig(r);
 }
 

@@ -143,6 +143,9 @@ Test(gateway, new_token_keys_count_for_new_sessions_only, .init = setup, .fini =
     cr_assert_eq(after->accepts, 0U);
     cr_assert_eq(sp_rig_stats(rig).drop_init_token, 1U);
     cr_assert_eq(sp_rig_stats(rig).messages_stored, 1U);
+    sp_puppet_destroy(&after);
+    sp_puppet_destroy(&between);
+    sp_puppet_destroy(&before);
 }
 
 Test(gateway, takes_over_what_may_change, .init = setup, .fini = teardown)

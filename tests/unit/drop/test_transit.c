@@ -68,7 +68,7 @@ Test(transit, corrupts_one_copy_in_one_bit)
     while ((p = sp_transit_next(&transit, START_US)) != NULL) {
         copies++;
         for (size_t bit = 0; bit < p->len * 8; bit++)
-            flipped += p->bytes[bit / 8] >> (bit % 8) & 1U;
+            flipped += (unsigned)p->bytes[bit / 8] >> (bit % 8) & 1U;
         free(p);
     }
     cr_expect_eq(copies, 2);

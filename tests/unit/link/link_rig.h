@@ -421,4 +421,37 @@ static inline void rig_assert_whole(const struct rig *r, int from)
     cr_assert_eq(s->dropped_n, 0);
 }
 
+#define BODY 100
+
+/* Submits n frames from `from`, at most `window` of them unacknowledged, and runs until all are acknowledged.
+ */
+static inline void transfer(struct rig *r, int from, uint32_t n, uint32_t window, sp_time limit)
+{
+    struct rig_side *s = &r->side[from];
+    uint32_t goal = s->submitted + n;
+    sp_time end = r->now + limit;
+    while (s->acked_n < goal && r->now < end) {
+        while (s->submitted < goal && s->submitted - s->acked_n < window && rig_submit(r, from, BODY) == 0)
+            continue;
+        rig_run_for(r, 2 * SP_MS);
+    }
+    cr_assert_eq(s->acked_n, goal, "%u of %u acknowledged", s->acked_n, goal);
+}
+
+static inline void both_ways(struct rig *r, uint32_t n, uint32_t window)
+{
+    sp_time end = r->now + 1200 * SP_SECOND;
+    struct rig_side *s = r->side;
+    while ((s[0].acked_n < n || s[1].acked_n < n) && r->now < end) {
+        for (int i = 0; i < 2; i++) {
+            while (s[i].submitted < n && s[i].submitted - s[i].acked_n < window &&
+                   rig_submit(r, i, BODY) == 0)
+                continue;
+        }
+        rig_run_for(r, 2 * SP_MS);
+    }
+    rig_assert_whole(r, CLIENT);
+    rig_assert_whole(r, GATEWAY);
+}
+
 #endif

@@ -66,3 +66,16 @@ Test(pacer, tiny_steps_of_time_are_not_lost)
     }
     cr_assert(sent >= 24 && sent <= 26, "%d of 25", sent);
 }
+
+Test(pacer, a_debt_longer_than_a_second_is_paid_by_one_wait)
+{
+    struct sp_pacer p;
+    sp_pacer_init(&p, 0);
+    for (int i = 0; i < 20; i++) /* probes pass without being asked for */
+        sp_pacer_note_sent(&p, D);
+    sp_time next = sp_pacer_next(&p, 2 * D, 10 * SP_SECOND);
+    cr_assert_gt(next, 30 * SP_SECOND);
+    struct sp_pacer early = p;
+    cr_assert_not(sp_pacer_allows(&early, 2 * D, 10 * SP_SECOND, next - SP_SECOND));
+    cr_assert(sp_pacer_allows(&p, 2 * D, 10 * SP_SECOND, next));
+}

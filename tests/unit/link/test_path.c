@@ -282,6 +282,17 @@ Test(path, an_answer_goes_where_the_challenge_came_from_and_only_the_latest)
     cr_assert(n.is_answer && !n.is_elsewhere && n.data[0] == 1);
 }
 
+Test(path, a_challenge_from_where_replies_never_go_gets_no_answer)
+{
+    static const uint8_t data[8] = {1};
+    struct sp_addr loopback = {.ip = {127, 0, 0, 1}, .port = 99, .family = 4};
+    struct sp_path p = at_home();
+    struct sp_path_note n;
+    sp_path_note_challenged(&p, &loopback, data);
+    cr_assert_not(sp_path_next(&p, false, &rng, &n));
+    cr_assert_not(sp_path_next(&p, true, &rng, &n));
+}
+
 Test(path, generations_tell_addresses_apart)
 {
     struct sp_path p = at_home();
