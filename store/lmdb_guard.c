@@ -2,6 +2,7 @@
 #include "lmdb_guard.h"
 
 #include "engine.h"
+#include "lmdb_tail.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #define LOOK_EVERY     64U
+#define LOOK_SHARE     8U /* of the reserve: after so much growth the disk is looked at too */
 #define FULL_PERCENT   90U
 #define DATA_NAME      "data.mdb"
 #define LMDB_MAGIC     0xBEEFC0DEU
@@ -29,13 +31,14 @@ enum meta_offset {
     META_MAGIC = 16,
     META_VERSION = 20,
     META_PAGE_SIZE = 40,
+    META_FREE_ROOT = 80,
     META_LAST_PAGE = 136,
     META_TXN = 144,
 };
 
 struct meta {
     uint32_t magic, version, page_size;
-    uint64_t last_page, txn;
+    uint64_t free_root, last_page, txn;
 };
 
 static uint32_t u32_at(const uint8_t *p, size_t at)
@@ -60,6 +63,7 @@ static int read_meta(int fd, uint64_t at, struct meta *m)
     *m = (struct meta){.magic = u32_at(b, META_MAGIC),
                        .version = u32_at(b, META_VERSION),
                        .page_size = u32_at(b, META_PAGE_SIZE),
+                       .free_root = u64_at(b, META_FREE_ROOT),
                        .last_page = u64_at(b, META_LAST_PAGE),
                        .txn = u64_at(b, META_TXN)};
     return 0;
@@ -83,7 +87,20 @@ static int check_meta(const struct meta *m, const struct sp_store_config *cfg)
     return 0;
 }
 
-/* LMDB opens a file that is shorter than its pages, and dies by SIGBUS at the first missing one. */
+/* LMDB opens a file that is shorter than its pages, and dies by SIGBUS at the first missing one.  Only free
+ * pages may be missing at the end. */
+static bool is_whole(int fd, uint64_t size, const struct meta *m)
+{
+    if (m->last_page >= UINT64_MAX / m->page_size)
+        return false;
+    struct sp_lmdb_tail tail = {.fd = fd,
+                                .page_size = m->page_size,
+                                .size = size,
+                                .last_page = m->last_page,
+                                .free_root = m->free_root};
+    return sp_lmdb_tail_is_free(&tail);
+}
+
 static int check_data(int fd, uint64_t size, const struct sp_store_config *cfg)
 {
     struct meta first;
@@ -103,8 +120,7 @@ static int check_data(int fd, uint64_t size, const struct sp_store_config *cfg)
     if (err)
         return err;
     const struct meta *newest = second.txn > first.txn ? &second : &first;
-    if (newest->last_page >= UINT64_MAX / newest->page_size ||
-        (newest->last_page + 1) * newest->page_size > size) {
+    if (!is_whole(fd, size, newest)) {
         sp_engine_reason(cfg, "data.mdb is shorter than its last page");
         return SP_ECORRUPT;
     }
@@ -124,8 +140,8 @@ static bool is_blank_meta(int fd, uint64_t at)
            u64_at(b, META_TXN) == 0;
 }
 
-/* A creation that a power cut stopped leaves any of the sectors of its first two pages and of its first commit,
- * but no meta page that names a commit: nothing was ever stored. */
+/* A creation that a power cut stopped leaves any of the sectors of its first two pages and of its first
+ * commit, but no meta page that names a commit: nothing was ever stored. */
 static bool is_unborn(int fd, uint64_t size)
 {
     struct meta first;
@@ -243,18 +259,13 @@ static uint64_t free_pages(MDB_env *env)
     return n;
 }
 
-static bool map_is_full(const struct sp_lmdb_guard *g, MDB_env *env)
+static bool map_is_full(const struct sp_lmdb_guard *g, MDB_env *env, uint64_t map, uint64_t used)
 {
-    MDB_envinfo info;
     MDB_stat stat;
-    if (mdb_env_info(env, &info) != 0 || mdb_env_stat(env, &stat) != 0)
-        return false;
-    uint64_t map = info.me_mapsize;
     uint64_t by_percent = map / 100 * FULL_PERCENT;
     uint64_t by_reserve = map > g->reserve_bytes ? map - g->reserve_bytes : 0;
     uint64_t limit = by_percent < by_reserve ? by_percent : by_reserve;
-    uint64_t used = (uint64_t)(info.me_last_pgno + 1) * stat.ms_psize;
-    if (used < limit)
+    if (used < limit || mdb_env_stat(env, &stat) != 0)
         return false; /* the usual case needs no walk of the free tree */
     uint64_t unused = free_pages(env) * stat.ms_psize;
     return used > unused && used - unused >= limit;
@@ -270,9 +281,17 @@ static bool disk_is_full(const struct sp_lmdb_guard *g)
 
 void sp_lmdb_guard_look(struct sp_lmdb_guard *g, MDB_env *env)
 {
-    if (g->full || g->checks++ % LOOK_EVERY == 0)
+    MDB_envinfo info;
+    MDB_stat stat;
+    if (mdb_env_info(env, &info) != 0 || mdb_env_stat(env, &stat) != 0)
+        return;
+    uint64_t used = (uint64_t)(info.me_last_pgno + 1) * stat.ms_psize;
+    bool grown = used >= g->looked_bytes + g->reserve_bytes / LOOK_SHARE;
+    if (g->full || grown || g->checks++ % LOOK_EVERY == 0) {
+        g->looked_bytes = used;
         g->disk_full = disk_is_full(g);
-    g->full = g->disk_full || map_is_full(g, env);
+    }
+    g->full = g->disk_full || map_is_full(g, env, info.me_mapsize, used);
 }
 
 void sp_lmdb_guard_note_full(struct sp_lmdb_guard *g)

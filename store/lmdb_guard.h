@@ -16,6 +16,7 @@ struct sp_lmdb_guard {
     uint64_t reserve_bytes; /* left free on map and disk */
     bool full, disk_full;
     unsigned checks;
+    uint64_t looked_bytes; /* of the file when the disk was looked at */
 };
 
 /* Creates the folder (0700) when absent, locks it, and checks data.mdb before LMDB maps it.  *fresh: there is
@@ -27,7 +28,8 @@ int sp_lmdb_guard_open(struct sp_lmdb_guard *g, const char *dir, const struct sp
 int sp_lmdb_guard_sync(const struct sp_lmdb_guard *g);
 void sp_lmdb_guard_close(struct sp_lmdb_guard *g);
 
-/* Renews g->full: the map at each call, the disk at every 64th and while full. */
+/* Renews g->full: the map at each call, the disk at every 64th, after growth by an eighth of the reserve, and
+ * while full. */
 void sp_lmdb_guard_look(struct sp_lmdb_guard *g, MDB_env *env);
 /* A commit met a full disk: look at it again with the next. */
 void sp_lmdb_guard_note_full(struct sp_lmdb_guard *g);

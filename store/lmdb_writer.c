@@ -246,9 +246,11 @@ static void halve(struct sp_lmdb *db, struct batch *b)
     sp_job_join(&b->jobs, &again);
 }
 
-static void fail(struct sp_lmdb *db, struct batch *b, int rc, bool committing)
+/* LMDB allocates pages for its list of free ones while it commits, so that the map may end there too: it then
+ * has written nothing. */
+static void fail(struct sp_lmdb *db, struct batch *b, int rc)
 {
-    if (!committing && (rc == MDB_MAP_FULL || rc == MDB_TXN_FULL)) {
+    if (rc == MDB_MAP_FULL || rc == MDB_TXN_FULL) {
         halve(db, b);
         return;
     }
@@ -267,7 +269,7 @@ static void transact(struct sp_lmdb *db, struct batch *b)
     int rc = sp_lmdb_row_begin(&t, db);
     if (rc) {
         sp_job_join(&b->executed, &b->jobs);
-        fail(db, b, rc, true);
+        fail(db, b, rc);
         return;
     }
     sp_lmdb_guard_look(&db->guard, db->env);
@@ -280,7 +282,7 @@ static void transact(struct sp_lmdb *db, struct batch *b)
     int64_t began_us = now_us();
     rc = sp_lmdb_row_commit(&t);
     if (rc) {
-        fail(db, b, rc, t.fatal == 0);
+        fail(db, b, rc);
         return;
     }
     note_batch(db, &b->executed, t.changed, now_us() - began_us);

@@ -78,6 +78,16 @@ void sp_svc_receipt_owe(struct sp_gateway *g, struct sp_device *d, struct sp_msg
     sp_svc_receipt_flush(g, d, now);
 }
 
+void sp_svc_receipt_correct(struct sp_gateway *g, struct sp_device *d, struct sp_msgid id, uint8_t state,
+                            sp_time now)
+{
+    if (state < SP_STATE_DELIVERED)
+        return;
+    sp_watch_end(g, d, id);
+    if (find(g, d, id) != NULL)
+        sp_svc_receipt_owe(g, d, id, state, now);
+}
+
 /* The record of a sender who may be absent.  Those take at most half of the records, so that sessions always
  * find one. */
 static struct sp_device *origin_of(struct sp_gateway *g, const struct sp_origin *from)

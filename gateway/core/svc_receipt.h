@@ -23,6 +23,11 @@ void sp_svc_receipt_init(struct sp_gateway *g);
 /* The sender is to know that its message reached a state; lower states than the one owed change nothing. */
 void sp_svc_receipt_owe(struct sp_gateway *g, struct sp_device *d, struct sp_msgid id, uint8_t state,
                         sp_time now);
+/* The store says that a message came to its end, and its sender is told so in another way: an older state
+ * that is owed or watched for, because the answer to a confirmation was lost, must not be told after it (G5).
+ */
+void sp_svc_receipt_correct(struct sp_gateway *g, struct sp_device *d, struct sp_msgid id, uint8_t state,
+                            sp_time now);
 /* The same for each message of a store answer (CONFIRM, TRIM, MARK, pushed out by APPEND); ends its watch. */
 void sp_svc_receipt_entries(struct sp_gateway *g, const struct sp_store_entry *e, size_t n, sp_time now);
 /* Sends what is owed, as far as the session's link has room. */

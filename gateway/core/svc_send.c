@@ -259,6 +259,7 @@ static void stored(struct sp_gateway *g, const struct sp_send *m, const struct s
             sp_watch_add(g, m->device, m->msgid, to, (m->flags & SP_MSG_FOUR) != 0, now);
         notify(g, m, to, done->seq, now);
     }
+    sp_svc_receipt_correct(g, m->device, m->msgid, state, now);
     answer_ok(g, m, done, state,
               now); /* after the last use of `to`: room for a receipt may cost an absent user's record */
     if (done->entries_n > 1) /* pushed out of a full mailbox */

@@ -3,6 +3,7 @@
 
 #include "bug.h"
 #include "core.h"
+#include "svc_receipt.h"
 #include "svc_send.h"
 
 void sp_svc_status_init(struct sp_gateway *g)
@@ -41,6 +42,7 @@ static bool answer(struct sp_gateway *g, struct sp_status *st, const struct sp_s
             return false;
         if (state == SP_STATE_ACCEPTED)
             state = open_state(g, s->device, id);
+        sp_svc_receipt_correct(g, s->device, id, state, now);
         f.u.status_a.of[i].state = state;
         f.u.status_a.of[i].seq = done->entries[i].seq;
     }

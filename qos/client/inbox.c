@@ -434,7 +434,7 @@ sp_time sp_inbox_deadline(const struct sp_inbox *in)
     sp_time at = pull < ack ? pull : ack;
     /* While local storage fails nothing is due before it is asked again. */
     sp_time retry = sp_ledger_retry_at(in->ledger);
-    bool wants_row = at != SP_NEVER || (in->resync.is_due && in->epoch.v == 0);
+    bool wants_row = at != SP_NEVER || (in->is_up && in->resync.is_due && in->epoch.v == 0);
     if (retry == SP_NEVER || !wants_row)
         return at;
     return at != SP_NEVER && at > retry ? at : retry;

@@ -7,6 +7,7 @@
 #define MIN_WINDOW  (300 * SP_SECOND) /* half of the 10 minutes of rule 3 */
 #define VAR_MIN     (5 * SP_MS)       /* rule 4: PTO leaves at least this above srtt */
 #define SAMPLE_MAX  (60 * SP_SECOND)  /* a longer one is a suspended machine, not a path */
+#define MOVED_MAX   (SP_RTT_WAIT_MAX / 3) /* rttvar by moves alone: more would not make any wait longer */
 #define FACTORS_MAX 7
 
 void sp_rtt_init(struct sp_rtt *r, sp_time peer_delay, sp_time now)
@@ -100,7 +101,8 @@ void sp_rtt_note_idle(struct sp_rtt *r)
 
 void sp_rtt_note_moved(struct sp_rtt *r, sp_time now)
 {
-    r->rttvar *= 2;
+    if (r->rttvar < MOVED_MAX) /* an address may change for ever between two samples */
+        r->rttvar = 2 * r->rttvar < MOVED_MAX ? 2 * r->rttvar : MOVED_MAX;
     r->min_of[0] = r->min_of[1] = 0;
     r->min_since = now;
 }

@@ -23,9 +23,9 @@ struct asked {
 struct box_seen {
     uint32_t head, confirmed, count;
     uint64_t bytes;
-    uint32_t next;                    /* seq that a new message must get */
-    uint16_t at[SEQ_END];             /* by seq: identity plus 1, or TOMBSTONE | why */
-    uint32_t open, shown;             /* messages that RANGE showed */
+    uint32_t next;        /* seq that a new message must get */
+    uint16_t at[SEQ_END]; /* by seq: identity plus 1, or TOMBSTONE | why */
+    uint32_t open, shown; /* messages that RANGE showed */
     uint64_t shown_bytes;
 };
 
@@ -41,9 +41,12 @@ struct judge {
     struct asked asked[WRITES];
     size_t asked_n;
     bool full_store; /* SP_ENOSPACE was met */
+    struct crash_look look;
 };
 
 #define FOUND(j, kind, ...) crash_found((j)->v, CRASH_##kind, __VA_ARGS__)
+/* What must never be, however damaged the file is. */
+#define WRONG(j, ...) ((j)->look.wrong = true, FOUND(j, CORRUPT, __VA_ARGS__))
 
 /* ---- asking ---- */
 
@@ -59,10 +62,15 @@ static void ask(struct judge *j, struct sp_store_req *r, struct asked about)
         crash_die("the port takes no request");
 }
 
+static bool is_damage(int err)
+{
+    return err == SP_ECORRUPT || err == SP_EFAILED || err == SP_EUNKNOWN;
+}
+
 typedef void answer_fn(struct judge *j, const struct asked *about, const struct sp_store_done *d);
 
-/* Polls, and steps when that gives nothing, until everything is answered.  So reads see the image as it is, before the
- * writer's first step. */
+/* Polls, and steps when that gives nothing, until everything is answered.  So reads see the image as it is,
+ * before the writer's first step. */
 static void hear(struct judge *j, answer_fn *each)
 {
     struct sp_store_done done[64];
@@ -73,6 +81,7 @@ static void hear(struct judge *j, answer_fn *each)
             (void)sp_store_step(j->store);
         for (size_t i = 0; i < n; i++) {
             struct asked about = j->asked[done[i].cookie];
+            j->look.noticed = j->look.noticed || is_damage(done[i].err);
             each(j, &about, &done[i]);
             sp_store_release(j->port, &done[i]);
         }
@@ -103,6 +112,7 @@ static void saw_skip(struct judge *j, unsigned box, const struct sp_store_span *
     struct box_seen *b = &j->box[box];
     if (s->why == SP_STORE_WHY_CORRUPT)
         FOUND(j, CORRUPT, "box %u: seqs %u..%u are corrupt", box, s->lo.v, s->hi.v);
+    j->look.noticed = j->look.noticed || s->why == SP_STORE_WHY_CORRUPT;
     bool confirmed = s->hi.v <= b->confirmed;
     if ((s->why == SP_STORE_WHY_CONFIRMED) != confirmed)
         FOUND(j, CORRUPT, "box %u: seqs %u..%u have reason %d", box, s->lo.v, s->hi.v, s->why);
@@ -118,20 +128,20 @@ static void saw_message(struct judge *j, unsigned box, const struct sp_store_ent
     struct box_seen *b = &j->box[box];
     size_t n = crash_model_find(j->m, &e->from);
     if (n == CRASH_IDS || e->seq.v >= SEQ_END) {
-        FOUND(j, CORRUPT, "box %u: seq %u is a message that nobody sent", box, e->seq.v);
+        WRONG(j, "box %u: seq %u is a message that nobody sent", box, e->seq.v);
         return;
     }
     const struct crash_id *id = &j->m->ids[n];
     struct sp_view body = crash_model_body(id);
     if (id->to != box || !crash_model_may_exist(id))
-        FOUND(j, CORRUPT, "box %u: seq %u is identity %zu, %s", box, e->seq.v, n,
+        WRONG(j, "box %u: seq %u is identity %zu, %s", box, e->seq.v, n,
               id->to == box ? "which was refused" : "which was for another");
     if (body.n != e->body.n || memcmp(body.p, e->body.p, body.n) != 0)
-        FOUND(j, CORRUPT, "box %u: seq %u has a wrong body", box, e->seq.v);
+        WRONG(j, "box %u: seq %u has a wrong body", box, e->seq.v);
     if (j->seen_seq[n] || b->at[e->seq.v])
-        FOUND(j, CORRUPT, "identity %zu is at seq %u and %u", n, j->seen_seq[n], e->seq.v);
+        WRONG(j, "identity %zu is at seq %u and %u", n, j->seen_seq[n], e->seq.v);
     if (id->stored && id->seq != e->seq.v)
-        FOUND(j, CORRUPT, "identity %zu had seq %u and is at %u", n, id->seq, e->seq.v);
+        WRONG(j, "identity %zu had seq %u and is at %u", n, id->seq, e->seq.v);
     j->seen_seq[n] = e->seq.v;
     b->at[e->seq.v] = (uint16_t)(n + 1);
     b->shown++;
@@ -432,22 +442,22 @@ static void judge_writes(struct judge *j)
 static bool open_store(struct judge *j, const char *dir)
 {
     struct sp_store_config cfg;
-    char url[200];
+    char url[CRASH_PATH];
     char reason[160] = "";
     crash_model_config(j->m, &cfg);
     cfg.reason = reason;
     cfg.reason_cap = sizeof(reason);
-    (void)snprintf(url, sizeof(url), "lmdb:%s", dir);
+    crash_path(url, "lmdb", ":", dir);
     int err = sp_store_open(&j->store, url, &cfg);
     if (!err && (err = sp_store_attach(j->store, &j->port)) != 0)
         sp_store_close(&j->store);
+    j->look.refused = err != 0;
     if (err)
         FOUND(j, CORRUPT, "does not open: %d, %s", err, reason);
     return err == 0;
 }
 
-void crash_check(const char *dir, const struct crash_model *m, uint64_t seed, bool full,
-                 struct crash_verdict *v)
+static struct judge *start(const struct crash_model *m, uint64_t seed, bool full, struct crash_verdict *v)
 {
     static struct judge j;
     memset(&j, 0, sizeof(j));
@@ -455,14 +465,36 @@ void crash_check(const char *dir, const struct crash_model *m, uint64_t seed, bo
     j.v = v;
     j.full = full;
     j.rng.v = seed;
-    if (!open_store(&j, dir))
+    return &j;
+}
+
+void crash_check(const char *dir, const struct crash_model *m, uint64_t seed, bool full,
+                 struct crash_verdict *v)
+{
+    struct judge *j = start(m, seed, full, v);
+    if (!open_store(j, dir))
         return;
-    judge_reads(&j);
+    judge_reads(j);
     if (v->kind == CRASH_FINE)
-        judge_writes(&j);
-    sp_store_close(&j.store);
-    if (full && v->kind == CRASH_FINE && open_store(&j, dir)) {
-        read_back(&j);
-        sp_store_close(&j.store);
+        judge_writes(j);
+    sp_store_close(&j->store);
+    if (full && v->kind == CRASH_FINE && open_store(j, dir)) {
+        read_back(j);
+        sp_store_close(&j->store);
     }
+}
+
+void crash_check_damaged(const char *dir, const struct crash_model *m, uint64_t seed, struct crash_look *look,
+                         struct crash_verdict *v)
+{
+    struct judge *j = start(m, seed, true, v);
+    if (open_store(j, dir)) {
+        struct sp_store_stats s;
+        judge_reads(j);
+        judge_writes(j);
+        sp_store_stats(j->store, &s);
+        j->look.noticed = j->look.noticed || s.corrupt > 0 || s.failed;
+        sp_store_close(&j->store);
+    }
+    *look = j->look;
 }

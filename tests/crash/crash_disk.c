@@ -62,7 +62,8 @@ void crash_disk_settle(struct crash_disk *d)
     d->version++;
 }
 
-/* The engine removes only a file in which nothing was ever stored; until the folder is synced it may be back. */
+/* The engine removes only a file in which nothing was ever stored; until the folder is synced it may be back.
+ */
 static void unlinked(struct crash_disk *d)
 {
     if (d->pending_n > 0)
@@ -248,17 +249,34 @@ void crash_disk_cut(const struct crash_disk *d, const struct crash_plan *plan, s
 
 void crash_disk_store(const struct crash_disk *d, const char *dir)
 {
-    char path[160];
+    char path[CRASH_PATH];
     if (!d->folder_there)
         return;
     if (mkdir(dir, 0700) != 0)
         crash_die("cannot create '%s': %s", dir, strerror(errno));
     if (!d->file_there)
         return;
-    (void)snprintf(path, sizeof(path), "%s/data.mdb", dir);
+    crash_path(path, dir, "/", "data.mdb");
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0 || !crash_raw_write(fd, d->durable, d->durable_n, 0))
         crash_die("cannot write '%s': %s", path, strerror(errno));
+    (void)close(fd);
+}
+
+void crash_disk_load(struct crash_disk *d, const char *dir)
+{
+    char path[CRASH_PATH];
+    struct stat st;
+    crash_path(path, dir, "/", "data.mdb");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        crash_die("cannot read '%s': %s", path, strerror(errno));
+    size_t n = (size_t)st.st_size;
+    *d = (struct crash_disk){.folder_there = true, .file_there = true, .created = true, .version = 1};
+    d->durable = crash_grow(NULL, n);
+    d->durable_n = d->durable_cap = n;
+    if (pread(fd, d->durable, n, 0) != (ssize_t)n)
+        crash_die("cannot read '%s': %s", path, strerror(errno));
     (void)close(fd);
 }
 
@@ -266,10 +284,10 @@ void crash_disk_store(const struct crash_disk *d, const char *dir)
 
 void crash_remove(const char *dir)
 {
-    char path[160];
-    (void)snprintf(path, sizeof(path), "%s/data.mdb", dir);
+    char path[CRASH_PATH];
+    crash_path(path, dir, "/", "data.mdb");
     (void)unlink(path);
-    (void)snprintf(path, sizeof(path), "%s/lock.mdb", dir);
+    crash_path(path, dir, "/", "lock.mdb");
     (void)unlink(path);
     (void)rmdir(dir);
 }
@@ -277,9 +295,9 @@ void crash_remove(const char *dir)
 void crash_image_open(struct crash_image *im, const char *dir, size_t max)
 {
     *im = (struct crash_image){.fd = -1, .pages = max / CRASH_PAGE};
-    (void)snprintf(im->dir, sizeof(im->dir), "%s", dir);
-    (void)snprintf(im->data, sizeof(im->data), "%s/data.mdb", dir);
-    (void)snprintf(im->lock, sizeof(im->lock), "%s/lock.mdb", dir);
+    crash_path(im->dir, dir, "", "");
+    crash_path(im->data, dir, "/", "data.mdb");
+    crash_path(im->lock, dir, "/", "lock.mdb");
     im->dirty = mmap(NULL, im->pages, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (im->dirty == MAP_FAILED)
         crash_die("no memory");

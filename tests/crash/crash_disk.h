@@ -3,8 +3,8 @@
  *
  * What a cut may do here: any un-synced write is there or not, independently, in units of whole calls, pages
  * or 512-byte sectors, in every order; the file may have its new length without its new bytes (zeros); a new
- * name may be missing until its folder was synced.  What it may not: tear a sector, or lose what fdatasync, or
- * a write through O_DSYNC, has promised. */
+ * name may be missing until its folder was synced.  What it may not: tear a sector, or lose what fdatasync,
+ * or a write through O_DSYNC, has promised. */
 #ifndef SP_CRASH_DISK_H
 #define SP_CRASH_DISK_H
 
@@ -29,8 +29,8 @@ struct crash_disk {
     bool created;                  /* data.mdb exists at all, durable or not */
     uint8_t *old;                  /* an unlinked data.mdb that may still be there instead; NULL: none */
     size_t old_n;
-    bool ignores_flush;            /* syncs do nothing */
-    uint64_t version;              /* changes with `durable` */
+    bool ignores_flush; /* syncs do nothing */
+    uint64_t version;   /* changes with `durable` */
 };
 
 enum crash_cut {
@@ -50,7 +50,7 @@ struct crash_plan {
 
 /* The image folder and what of it is known, so that the next image costs only what differs. */
 struct crash_image {
-    char dir[120], data[140], lock[140];
+    char dir[CRASH_PATH], data[CRASH_PATH], lock[CRASH_PATH];
     int fd;
     size_t size;
     uint8_t *dirty; /* shared with children; by page: differs from `durable` */
@@ -70,6 +70,9 @@ uint64_t crash_disk_print(const struct crash_disk *d, const struct crash_plan *p
 void crash_disk_cut(const struct crash_disk *d, const struct crash_plan *plan, struct crash_disk *out);
 /* Writes a disk without pending writes as folder dir, which must be absent. */
 void crash_disk_store(const struct crash_disk *d, const char *dir);
+
+/* Reads folder dir, in which all is durable, into *d. */
+void crash_disk_load(struct crash_disk *d, const char *dir);
 
 /* An image folder DIR, for files of up to max bytes. */
 void crash_image_open(struct crash_image *im, const char *dir, size_t max);

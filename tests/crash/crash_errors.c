@@ -8,24 +8,36 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STEPS_MAX   20000U /* more calls than any n */
-#define STEPS_AFTER 3U
-#define CALLS_MORE  100U /* so long ENOSPC waits for a write that makes the file longer */
+#define STEPS_MAX    20000U /* more calls than any n */
+#define STEPS_AFTER  3U
+#define FINDINGS_MAX 5U
+#define SEGMENT      500U /* calls of one process; then the next one opens the store */
+#define SEGMENTS     64U
+#define CALLS_MORE   100U /* so long ENOSPC waits for a write that makes the file longer */
 
 static const char *const names[] = {[CRASH_FAULT_EIO] = "EIO from call",
                                     [CRASH_FAULT_EIO_ONCE] = "EIO at call",
                                     [CRASH_FAULT_SHORT_ONCE] = "short write at call",
                                     [CRASH_FAULT_ENOSPC] = "ENOSPC from call"};
 
+/* Where a process begins: the store as the last one left it. */
+struct segment {
+    uint64_t first, last; /* number of its first call, and of the next one's */
+    struct crash_disk disk;
+    struct crash_model model;
+};
+
 struct trial {
     struct crash_errors *all;
     enum crash_fault fault;
     uint64_t n;
-    char dir[120];
+    const struct segment *segment;
+    char dir[CRASH_PATH];
     struct crash_model model;
     struct crash_log log;
     struct crash_load load;
     struct crash_verdict verdict;
+    bool met;
 };
 
 #define FOUND(t, ...) crash_found(&(t)->verdict, CRASH_CORRUPT, __VA_ARGS__)
@@ -96,7 +108,9 @@ static void expect_full(struct trial *t)
 static void cut_after(struct trial *t)
 {
     static const enum crash_cut cuts[] = {CRASH_CUT_NONE, CRASH_CUT_PAGES};
-    struct crash_disk disk = {0};
+    static const struct crash_plan whole = {.cut = CRASH_CUT_ALL};
+    struct crash_disk disk;
+    crash_disk_cut(&t->segment->disk, &whole, &disk);
     for (size_t i = 0; i < t->log.n; i++) {
         const struct crash_event *e = &t->log.events[i];
         if (e->kind != CRASH_EVENT_IO)
@@ -120,7 +134,7 @@ static void cut_after(struct trial *t)
 
 static void restart(struct trial *t)
 {
-    t->all->met += crash_trap_hits() > 0;
+    t->all->met += t->met;
     crash_trap_fail(CRASH_FAULT_NONE, 0);
     crash_trap_watch(NULL, NULL, NULL);
     crash_model_crash(&t->model);
@@ -135,12 +149,13 @@ static void work(struct trial *t)
     bool full = t->fault == CRASH_FAULT_ENOSPC;
     for (unsigned i = 0; i < STEPS_MAX && crash_trap_hits() == 0; i++) {
         crash_load_step(&t->load);
-        if (full && crash_trap_calls() > t->n + CALLS_MORE)
+        if (full && crash_trap_calls() > t->n - t->segment->first + CALLS_MORE)
             break;
     }
-    if (crash_trap_hits() == 0 && !full)
+    t->met = crash_trap_hits() > 0;
+    if (!t->met && !full)
         crash_die("the workload makes fewer than %" PRIu64 " calls", t->n);
-    if (crash_trap_hits() > 0 && full)
+    if (t->met && full)
         expect_full(t);
     else if (!full)
         expect_latched(t);
@@ -151,12 +166,14 @@ static void work(struct trial *t)
 
 static void run(struct trial *t)
 {
+    crash_disk_store(&t->segment->disk, t->dir);
     crash_trap_watch(t->dir, t->n % 8 == 0 ? crash_log_io : NULL, &t->log);
-    crash_trap_fail(t->fault, t->n);
+    crash_trap_fail(t->fault, t->n - t->segment->first);
     int err = crash_load_open(&t->load, t->dir);
+    t->met = crash_trap_hits() > 0;
     if (err == 0)
         work(t);
-    else if (err != SP_EIO || crash_trap_hits() == 0)
+    else if (err != SP_EIO || !t->met)
         FOUND(t, "open: err %d, %s", err, t->load.reason);
     restart(t);
     crash_remove(t->dir);
@@ -165,25 +182,79 @@ static void run(struct trial *t)
     if (t->verdict.kind == CRASH_FINE)
         return;
     t->all->findings++;
-    printf("%s: %s\n    %s %" PRIu64 "; repeat with: crash_store --errors --seed %" PRIu64 " --op %" PRIu64 "\n",
+    printf("%s: %s\n    %s %" PRIu64 "; repeat with: crash_store --errors --seed %" PRIu64 " --op %" PRIu64
+           "\n",
            t->verdict.kind == CRASH_LOST ? "LOST" : "CORRUPT", t->verdict.text, names[t->fault], t->n,
            t->all->seed, t->n);
+}
+
+/* ---- all trials ---- */
+
+static struct segment segments[SEGMENTS];
+
+/* A process that begins where the segment does, on the same path at each call. */
+static void begin(struct trial *t, struct crash_errors *e, const struct segment *s)
+{
+    memset(t, 0, sizeof(*t));
+    t->all = e;
+    t->segment = s;
+    t->model = s->model;
+    crash_path(t->dir, e->dir, "/", "errors");
+    t->load = (struct crash_load){
+        .model = &t->model, .log = &t->log, .rng = {.v = crash_mix(e->seed, s->first)}, .patient = true};
+}
+
+/* Runs a segment without faults; what it leaves begins the next one. */
+static void run_segment(struct trial *t, struct crash_errors *e, struct segment *s, struct segment *next)
+{
+    begin(t, e, s);
+    crash_disk_store(&s->disk, t->dir);
+    crash_trap_watch(t->dir, NULL, NULL);
+    crash_trap_fail(CRASH_FAULT_NONE, 0);
+    if (crash_load_open(&t->load, t->dir))
+        crash_die("the store does not open: %s", t->load.reason);
+    for (unsigned i = 0; i < STEPS_MAX && crash_trap_calls() < SEGMENT; i++)
+        crash_load_step(&t->load);
+    s->last = s->first + crash_trap_calls();
+    crash_load_close(&t->load);
+    crash_trap_watch(NULL, NULL, NULL);
+    next->first = s->last;
+    next->model = t->model;
+    crash_disk_load(&next->disk, t->dir);
+    crash_remove(t->dir);
+    crash_log_wipe(&t->log);
+}
+
+static size_t make_segments(struct trial *t, struct crash_errors *e)
+{
+    size_t n = 0;
+    memset(segments, 0, sizeof(segments));
+    crash_model_init(&segments[0].model, e->seed);
+    for (; n + 1 < SEGMENTS && (n == 0 || segments[n].first < e->calls); n++)
+        run_segment(t, e, &segments[n], &segments[n + 1]);
+    return n;
+}
+
+static const struct segment *segment_of(uint64_t n)
+{
+    const struct segment *s = segments;
+    while (n >= s->last)
+        s++;
+    return s;
 }
 
 void crash_errors_each(struct crash_errors *e)
 {
     static struct trial t;
+    size_t n_segments = make_segments(&t, e);
     for (enum crash_fault fault = CRASH_FAULT_EIO; fault <= CRASH_FAULT_ENOSPC; fault++) {
-        for (uint64_t n = e->part; n < e->calls && e->findings < 5; n += e->parts) {
-            memset(&t, 0, sizeof(t));
-            t.all = e;
+        for (uint64_t n = e->part; n < e->calls && e->findings < FINDINGS_MAX; n += e->parts) {
+            begin(&t, e, segment_of(n));
             t.fault = fault;
             t.n = n;
-            (void)snprintf(t.dir, sizeof(t.dir), "%s/errors", e->dir);
-            crash_model_init(&t.model, e->seed);
-            t.load = (struct crash_load){
-                .model = &t.model, .log = &t.log, .rng = {.v = e->seed}, .patient = true};
             run(&t);
         }
     }
+    for (size_t i = 0; i <= n_segments; i++)
+        crash_disk_wipe(&segments[i].disk);
 }

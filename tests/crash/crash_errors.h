@@ -1,20 +1,21 @@
-/* Errors of the disk at every call, a full map, a full disk: the running engine must say so, keep its promises,
- * and start again. */
+/* Errors of the disk at every call, a full map, a full disk: the running engine must say so, keep its
+ * promises, and start again. */
 #ifndef SP_CRASH_ERRORS_H
 #define SP_CRASH_ERRORS_H
 
 #include "crash_disk.h"
 
 struct crash_errors {
-    uint64_t calls;      /* the fault meets call 0 .. calls - 1 */
-    uint64_t part, parts; /* of the numbers, this one's share: n % parts == part */
+    uint64_t calls;       /* the fault meets call 0 .. calls - 1 */
+    uint64_t part, parts; /* this one's share of the numbers: part, part + parts, ... */
     uint64_t seed;
-    char dir[100];
-    uint64_t runs, met, cuts, findings;
+    char dir[CRASH_PATH];
+    uint64_t runs, met, cuts, fills, findings;
     uint64_t confirms, confirms_ok; /* after ENOSPC */
 };
 
-/* For each kind of fault and each n: a run in which the n-th call meets it.  Adds figures, prints findings. */
+/* For each kind of fault and each n: a run in which the n-th call meets it.  Adds figures, prints findings.
+ */
 void crash_errors_each(struct crash_errors *e);
 /* Fills a small map, and a small disk, again and again. */
 void crash_errors_room(struct crash_errors *e);

@@ -47,8 +47,8 @@ static bool draw_new(struct crash_load *l, struct crash_req *q)
     struct crash_id *id = &m->ids[q->id];
     id->to = (uint8_t)crash_below(&l->rng, CRASH_BOXES);
     id->body_n = draw_size(&l->rng);
-    id->expires_us = crash_chance(&l->rng, 8) ? m->clock_us + 1000000 * (1 + (int64_t)crash_below(&l->rng, 30))
-                                              : 0;
+    id->expires_us =
+        crash_chance(&l->rng, 8) ? m->clock_us + 1000000 * (1 + (int64_t)crash_below(&l->rng, 30)) : 0;
     q->deny = crash_chance(&l->rng, 3) ? SP_EFORBIDDEN : 0;
     size_t before;
     if (crash_chance(&l->rng, 20) && draw_sent(l, &before) && m->ids[before].sender == id->sender &&
@@ -272,12 +272,12 @@ int crash_load_one(struct crash_load *l, const struct crash_req *q)
 int crash_load_open(struct crash_load *l, const char *dir)
 {
     struct sp_store_config cfg;
-    char url[200];
+    char url[CRASH_PATH];
     crash_model_config(l->model, &cfg);
     cfg.reason = l->reason;
     cfg.reason_cap = sizeof(l->reason);
     l->reason[0] = '\0';
-    (void)snprintf(url, sizeof(url), "lmdb:%s", dir);
+    crash_path(url, "lmdb", ":", dir);
     l->ok = l->unknown = l->failed = l->nospace = l->busy = 0;
     int err = sp_store_open(&l->store, url, &cfg);
     if (err == 0 && sp_store_attach(l->store, &l->port)) {

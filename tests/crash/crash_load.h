@@ -10,8 +10,8 @@ struct crash_load {
     struct crash_model *model; /* borrowed */
     struct crash_log *log;     /* borrowed */
     struct crash_rng rng;
-    bool early;   /* answers of writes are logged before the writes of their commit */
-    bool patient; /* every step ends with all requests answered */
+    bool early;                   /* answers of writes are logged before the writes of their commit */
+    bool patient;                 /* every step ends with all requests answered */
     struct crash_verdict verdict; /* of the live answers */
     struct sp_store *store;
     struct sp_store_port *port;

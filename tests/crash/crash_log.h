@@ -1,5 +1,5 @@
-/* What happened in one life of a store process, in order: requests, answers, writes, syncs.  It owns copies of
- * all bytes. */
+/* What happened in one life of a store process, in order: requests, answers, writes, syncs.  It owns copies
+ * of all bytes. */
 #ifndef SP_CRASH_LOG_H
 #define SP_CRASH_LOG_H
 

@@ -7,8 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define POOL_LEN  (1U << 17) /* random bytes of which bodies are stretches */
-#define BODY_MAX  24000U
+#define POOL_LEN (1U << 18) /* random bytes of which bodies are stretches */
 
 static uint8_t pool[POOL_LEN];
 static uint8_t names[CRASH_BOXES + 1][SP_STORE_ID_MAX];
@@ -110,7 +109,7 @@ bool crash_model_new(struct crash_model *m, unsigned sender, unsigned device, si
     m->ids[*id] = (struct crash_id){.sender = (uint8_t)sender,
                                     .device = (uint8_t)device,
                                     .msgid = draw_msgid(&m->device[sender][device - 1]),
-                                    .body_at = (uint32_t)(*id * 163U % (POOL_LEN - BODY_MAX))};
+                                    .body_at = (uint32_t)(*id * 163U % (POOL_LEN - SP_BODY_MAX))};
     m->device[sender][device - 1].id[m->ids[*id].msgid - CRASH_MSGID] = (uint16_t)(*id + 1);
     return true;
 }

@@ -30,7 +30,7 @@ struct crash_id {
 struct crash_box {
     uint32_t head_min, confirmed_min, confirmed_max;
     bool limited, may_drop;
-    uint16_t owner[CRASH_IDS + 2];   /* by seq: number of the identity that has it, plus 1 */
+    uint16_t owner[CRASH_IDS + 2];  /* by seq: number of the identity that has it, plus 1 */
     uint8_t may_end[CRASH_IDS + 2]; /* by seq: a TRIM named it */
 };
 
@@ -38,7 +38,7 @@ struct crash_box {
 #define CRASH_MSGID  ((uint64_t)1700000000 << 32) /* as real ones: install epoch in the high half */
 
 struct crash_device {
-    uint64_t next, hole;        /* msgids: the next one; one that was left out, or 0 */
+    uint64_t next, hole;       /* msgids: the next one; one that was left out, or 0 */
     uint16_t id[CRASH_MSGIDS]; /* by msgid above CRASH_MSGID: number of its identity plus 1 */
     uint64_t finished_min, finished_max;
 };

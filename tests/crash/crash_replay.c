@@ -4,10 +4,12 @@
 #include "crash_check.h"
 #include "crash_load.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <lmdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,10 +19,11 @@
 #define FULL_EVERY  16U /* one image in so many is checked in full */
 #define PRINTS      (1U << 15)
 #define IMAGE_BYTES (8U << 20)
+#define SECONDS_MAX 20U
 
 struct episode {
     struct crash_run *run;
-    uint64_t seed, life, op; /* op: operation boundaries so far, over all lives */
+    uint64_t seed, life, op;  /* op: operation boundaries so far, over all lives */
     struct crash_model model; /* as of the replayed event */
     struct crash_disk disk;
     struct crash_image image;
@@ -61,6 +64,16 @@ static void judge(struct episode *e, const struct crash_plan *plan, struct crash
     crash_trap_watch(NULL, NULL, NULL);
 }
 
+/* No complaints of LMDB, no core, no endless loop. */
+static void quiet(void)
+{
+    struct rlimit no_core = {0, 0};
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    (void)dup2(null, STDERR_FILENO);
+    (void)setrlimit(RLIMIT_CORE, &no_core);
+    (void)alarm(SECONDS_MAX);
+}
+
 /* In a child: a damaged tree may end it by a signal. */
 static void judge_in_child(struct episode *e, const struct crash_plan *plan, struct crash_verdict *v)
 {
@@ -72,7 +85,7 @@ static void judge_in_child(struct episode *e, const struct crash_plan *plan, str
     if (pid < 0)
         crash_die("no process");
     if (pid == 0) {
-        alarm(20);
+        quiet();
         judge(e, plan, v);
         ssize_t n = write(fds[1], v, sizeof(*v));
         _exit(n == (ssize_t)sizeof(*v) ? 0 : 3);
@@ -102,8 +115,8 @@ static void note(struct episode *e, const struct crash_plan *plan, const struct 
         return;
     printf("%s: %s\n    seed %" PRIu64 ", operation %" PRIu64 " (life %" PRIu64 "), cut '%s'; repeat with: "
            "crash_store --seed %" PRIu64 " --op %" PRIu64 "\n",
-           v->kind == CRASH_LOST ? "LOST" : "CORRUPT", v->text, e->seed, e->op, e->life, cuts[plan->cut], e->seed,
-           e->op);
+           v->kind == CRASH_LOST ? "LOST" : "CORRUPT", v->text, e->seed, e->op, e->life, cuts[plan->cut],
+           e->seed, e->op);
     (void)fflush(stdout);
 }
 
@@ -196,14 +209,16 @@ static void replay_event(struct episode *e, const struct crash_log *log, size_t 
     }
 }
 
+/* Bytes are left out: LMDB writes some that it never set. */
 static uint64_t print_of(const struct crash_log *log)
 {
     uint64_t h = log->n;
     for (size_t i = 0; i < log->n; i++) {
         const struct crash_event *ev = &log->events[i];
-        h = crash_mix(h, (uint64_t)ev->kind + ev->at * 8 + ev->req);
-        for (size_t k = 0; k < ev->n; k++)
-            h = (h ^ ev->bytes[k]) * 1099511628211U;
+        h = crash_mix(h, (uint64_t)ev->kind + (uint64_t)ev->io * 8 + ev->req * 64);
+        h = crash_mix(h, ev->at * 65536 + ev->n);
+        h = crash_mix(h, (uint64_t)(int64_t)ev->answer.err * 65536 + ev->answer.seq +
+                             (uint64_t)ev->answer.svr_seq * 256);
     }
     return h;
 }
@@ -211,9 +226,9 @@ static uint64_t print_of(const struct crash_log *log)
 /* Runs the store until its random end; model is taken along. */
 static void record(struct episode *e, struct crash_model *model, struct crash_log *log)
 {
-    char dir[120];
+    char dir[CRASH_PATH];
     static struct crash_load l;
-    (void)snprintf(dir, sizeof(dir), "%s/live", e->run->dir);
+    crash_path(dir, e->run->dir, "/", "live");
     crash_disk_store(&e->disk, dir);
     l = (struct crash_load){.model = model,
                             .log = log,
@@ -234,8 +249,9 @@ static void record(struct episode *e, struct crash_model *model, struct crash_lo
     crash_remove(dir);
     if (l.verdict.kind != CRASH_FINE) {
         e->run->corrupt++;
-        printf("CORRUPT: while it ran: %s\n    seed %" PRIu64 ", life %" PRIu64 "\n", l.verdict.text, e->seed,
-               e->life);
+        printf("CORRUPT: while it ran: %s\n    seed %" PRIu64 ", life %" PRIu64
+               "; repeat with: crash_store --seed %" PRIu64 " --images 1\n",
+               l.verdict.text, e->seed, e->life, e->seed);
     }
     e->run->log_print = crash_mix(e->run->log_print, print_of(log));
 }
@@ -286,9 +302,9 @@ static void one_life(struct episode *e)
 void crash_replay_episode(struct crash_run *run, uint64_t seed)
 {
     static struct episode e;
-    char dir[120];
+    char dir[CRASH_PATH];
     e = (struct episode){.run = run, .seed = seed};
-    (void)snprintf(dir, sizeof(dir), "%s/image", run->dir);
+    crash_path(dir, run->dir, "/", "image");
     crash_image_open(&e.image, dir, IMAGE_BYTES);
     crash_model_init(&e.model, seed);
     crash_trap_env_flags(run->mode == CRASH_MODE_NOSYNC       ? MDB_NOSYNC
@@ -296,7 +312,9 @@ void crash_replay_episode(struct crash_run *run, uint64_t seed)
                                                               : 0);
     struct crash_rng r = {.v = seed};
     e.disk.ignores_flush = run->mode == CRASH_MODE_LYING_DISK;
-    for (uint64_t lives = 1 + crash_below(&r, LIVES_MAX); e.life < lives && !is_over(run); e.life++)
+    /* A broken store has no good image to live on from. */
+    uint64_t lives = run->mode == CRASH_MODE_HONEST ? 1 + crash_below(&r, LIVES_MAX) : 1;
+    for (; e.life < lives && !is_over(run); e.life++)
         one_life(&e);
     crash_trap_env_flags(0);
     crash_disk_wipe(&e.disk);

@@ -1,6 +1,6 @@
 /* Episodes: a store is created, works, crashes or closes, comes back from one of its own crash images, works
- * on.  After each life its log is replayed, and at each operation boundary the images of a power cut are built
- * and judged. */
+ * on.  After each life its log is replayed, and at each operation boundary the images of a power cut are
+ * built and judged. */
 #ifndef SP_CRASH_REPLAY_H
 #define SP_CRASH_REPLAY_H
 
@@ -19,11 +19,11 @@ enum crash_mode {
 
 struct crash_run {
     enum crash_mode mode;
-    bool forks;          /* each image is judged in a child, so that a signal is a finding */
-    uint64_t only_op;    /* judge images of this operation alone; UINT64_MAX: of all */
-    uint64_t images_max; /* stop after so many */
-    uint64_t found_max;  /* and after so many findings */
-    char dir[100];       /* folder for store and images, in memory if possible */
+    bool forks;           /* each image is judged in a child, so that a signal is a finding */
+    uint64_t only_op;     /* judge images of this operation alone; UINT64_MAX: of all */
+    uint64_t images_max;  /* stop after so many */
+    uint64_t found_max;   /* and after so many findings */
+    char dir[CRASH_PATH]; /* folder for store and images, in memory if possible */
     uint64_t images, operations, lost, corrupt, lives, signals;
     uint64_t log_print; /* the same for the same seeds on every compiler */
 };

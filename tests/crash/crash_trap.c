@@ -15,12 +15,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PATH_LEN 200
-
 enum place { PLACE_ELSEWHERE, PLACE_DATA, PLACE_LOCK, PLACE_FOLDER, PLACE_PARENT };
 
 static struct {
-    char dir[PATH_LEN], parent[PATH_LEN + 8], data[PATH_LEN + 16], lock[PATH_LEN + 16];
+    char dir[CRASH_PATH], parent[CRASH_PATH], data[CRASH_PATH], lock[CRASH_PATH];
     crash_sink *sink;
     void *self;
     ino_t data_ino; /* 0: none yet */
@@ -40,6 +38,13 @@ void crash_die(const char *format, ...)
     _exit(2);
 }
 
+void crash_path(char out[CRASH_PATH], const char *dir, const char *between, const char *name)
+{
+    int n = snprintf(out, CRASH_PATH, "%s%s%s", dir, between, name);
+    if (n < 0 || n >= CRASH_PATH)
+        crash_die("a path is too long: %s%s%s", dir, between, name);
+}
+
 /* ---- what is watched ---- */
 
 void crash_trap_watch(const char *dir, crash_sink *sink, void *self)
@@ -50,12 +55,10 @@ void crash_trap_watch(const char *dir, crash_sink *sink, void *self)
     trap.data_ino = 0;
     if (!dir)
         return;
-    if (strlen(dir) >= PATH_LEN)
-        crash_die("the folder's name is too long: %s", dir);
-    (void)snprintf(trap.dir, sizeof(trap.dir), "%s", dir);
-    (void)snprintf(trap.parent, sizeof(trap.parent), "%s/..", dir);
-    (void)snprintf(trap.data, sizeof(trap.data), "%s/data.mdb", dir);
-    (void)snprintf(trap.lock, sizeof(trap.lock), "%s/lock.mdb", dir);
+    crash_path(trap.dir, dir, "", "");
+    crash_path(trap.parent, dir, "/", "..");
+    crash_path(trap.data, dir, "/", "data.mdb");
+    crash_path(trap.lock, dir, "/", "lock.mdb");
     struct stat st;
     if (stat(trap.data, &st) == 0)
         trap.data_ino = st.st_ino;
@@ -70,7 +73,7 @@ static bool is_file(const struct stat *st, const char *path)
 static void refuse_unknown(int fd)
 {
     char link[40];
-    char path[PATH_LEN + 64];
+    char path[2 * CRASH_PATH];
     (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, path, sizeof(path) - 1);
     if (n <= 0)
@@ -351,15 +354,30 @@ int unlinkat(int fd, const char *name, int flags)
     return rc;
 }
 
+typedef int fstatvfs_fn(int fd, struct statvfs *out);
+typedef int env_open_fn(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode);
+
+/* The replaced function itself. */
+union real {
+    void *symbol;
+    fstatvfs_fn *fstatvfs;
+    env_open_fn *env_open;
+};
+
+static union real real_of(const char *name)
+{
+    union real real = {.symbol = dlsym(RTLD_NEXT, name)};
+    if (!real.symbol)
+        crash_die("no %s to replace: is LMDB linked statically?", name);
+    return real;
+}
+
 int fstatvfs(int fd, struct statvfs *out)
 {
-    static int (*real)(int fd, struct statvfs *out);
-    if (!real)
-        real = (int (*)(int, struct statvfs *))(uintptr_t)dlsym(RTLD_NEXT, "fstatvfs");
-    int rc = real(fd, out);
+    struct stat st;
+    int rc = real_of("fstatvfs").fstatvfs(fd, out);
     if (rc || !trap.dir[0])
         return rc;
-    struct stat st;
     uint64_t used = stat(trap.data, &st) == 0 ? (uint64_t)st.st_size : 0;
     if (trap.fault == CRASH_FAULT_ENOSPC && trap.hits > 0)
         out->f_bavail = 0;
@@ -370,11 +388,7 @@ int fstatvfs(int fd, struct statvfs *out)
 
 int mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode)
 {
-    static int (*real)(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode);
-    if (!real)
-        real = (int (*)(MDB_env *, const char *, unsigned, mdb_mode_t))(uintptr_t)dlsym(RTLD_NEXT,
-                                                                                       "mdb_env_open");
     if (flags & MDB_WRITEMAP)
         crash_die("MDB_WRITEMAP: writes through a map are not seen");
-    return real(env, path, flags | trap.env_flags, mode);
+    return real_of("mdb_env_open").env_open(env, path, flags | trap.env_flags, mode);
 }

@@ -2,10 +2,10 @@
  * symbol of the executable wins).  Calls on one watched store folder are reported, counted and can be made to
  * fail; all others pass.  It knows files, not stores.
  *
- * What 0.9.24 does without MDB_WRITEMAP, as seen here and by strace: pages by pwrite, or lseek and writev; one
- * fdatasync; then the 120 bytes of a meta page by pwrite through a second descriptor opened with O_DSYNC.  The
- * map is read-only.  A writable map, an msync or an unknown file in the folder ends the program: the proof
- * would not see what they write. */
+ * What 0.9.24 does without MDB_WRITEMAP, as seen here and by strace: pages by pwrite, or lseek and writev;
+ * one fdatasync; then the 120 bytes of a meta page by pwrite through a second descriptor opened with O_DSYNC.
+ * The map is read-only.  A writable map, an msync or an unknown file in the folder ends the program: the
+ * proof would not see what they write. */
 #ifndef SP_CRASH_TRAP_H
 #define SP_CRASH_TRAP_H
 
@@ -59,6 +59,10 @@ void crash_trap_env_flags(unsigned flags);
 /* Calls of this program's own that nobody sees.  False: the system said no. */
 bool crash_raw_write(int fd, const void *p, size_t n, uint64_t at);
 bool crash_raw_resize(int fd, uint64_t n);
+
+#define CRASH_PATH 256
+/* "DIR<between>NAME" in out; a path that is too long ends the program. */
+void crash_path(char out[CRASH_PATH], const char *dir, const char *between, const char *name);
 
 /* Prints the sentence and ends the program with 2. */
 void crash_die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));

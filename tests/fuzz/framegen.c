@@ -118,7 +118,7 @@ static void fill_ticket(struct script *s, const struct framegen *g, struct sp_fr
 {
     (void)g;
     f->u.ticket.life_s = script_u32(s);
-    memset(f->u.ticket.psk, script_u8(s), sizeof f->u.ticket.psk);
+    memset(f->u.ticket.psk, script_u8(s) & 3, sizeof f->u.ticket.psk);
     memset(f->u.ticket.ticket, script_u8(s), sizeof f->u.ticket.ticket);
 }
 

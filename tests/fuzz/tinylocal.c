@@ -16,8 +16,26 @@ static bool fails(struct tinylocal *l)
 
 const struct tinylocal_row *tinylocal_find(const struct tinylocal_image *i, struct sp_msgid id)
 {
-    const struct tinylocal_row *r = &i->rows[id.v % TINYLOCAL_ROWS];
-    return r->is_used && r->m.msgid.v == id.v ? r : NULL;
+    for (size_t k = 0; k < TINYLOCAL_ROWS; k++) {
+        if (i->rows[k].is_used && i->rows[k].m.msgid.v == id.v)
+            return &i->rows[k];
+    }
+    return NULL;
+}
+
+/* The row of id in the present image, or a vacant one. */
+static struct tinylocal_row *place(struct tinylocal *l, struct sp_msgid id)
+{
+    struct tinylocal_row *vacant = NULL;
+    for (size_t k = 0; k < TINYLOCAL_ROWS; k++) {
+        struct tinylocal_row *r = &l->now.rows[k];
+        if (r->is_used && r->m.msgid.v == id.v)
+            return r;
+        if (!r->is_used)
+            vacant = r;
+    }
+    FUZZ_CHECK(vacant != NULL); /* an outbox smaller than this table */
+    return vacant;
 }
 
 static int load(void *self, struct sp_local_state *out)
@@ -53,10 +71,11 @@ static int put(void *self, const struct sp_outgoing *m)
     struct tinylocal *l = self;
     if (fails(l))
         return SP_EIO;
-    struct tinylocal_row *r = &l->now.rows[m->msgid.v % TINYLOCAL_ROWS];
-    FUZZ_CHECK(!r->is_used || r->m.msgid.v == m->msgid.v); /* an outbox smaller than this table never wraps */
     FUZZ_CHECK(m->to.n >= 1);
     FUZZ_CHECK(m->to.n <= SP_USER_MAX);
+    struct tinylocal_row *r = place(l, m->msgid);
+    if (!r->is_used)
+        r->has_body = false;
     r->is_used = true;
     r->m = *m;
     r->to_n = m->to.n;
@@ -94,8 +113,8 @@ static int drop(void *self, struct sp_msgid id)
     struct tinylocal *l = self;
     if (fails(l))
         return SP_EIO;
-    if (tinylocal_find(&l->now, id) != NULL)
-        l->now.rows[id.v % TINYLOCAL_ROWS].is_used = false;
+    for (size_t k = 0; k < TINYLOCAL_ROWS; k++)
+        l->now.rows[k].is_used &= l->now.rows[k].m.msgid.v != id.v;
     return 0;
 }
 

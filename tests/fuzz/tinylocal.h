@@ -5,7 +5,7 @@
 
 #include <sampan/local.h>
 
-enum { TINYLOCAL_ROWS = 64 };
+enum { TINYLOCAL_ROWS = 20 };
 
 struct tinylocal_row {
     struct sp_outgoing m; /* its views are set when it is read */
@@ -15,7 +15,7 @@ struct tinylocal_row {
 };
 struct tinylocal_image {
     struct sp_local_state state;
-    struct tinylocal_row rows[TINYLOCAL_ROWS]; /* msgid n at n % TINYLOCAL_ROWS */
+    struct tinylocal_row rows[TINYLOCAL_ROWS]; /* in no order */
 };
 struct tinylocal {
     struct sp_local table;

@@ -1,7 +1,6 @@
 /* Handshake and link of a hand-driven client. */
 #include "puppet.h"
 
-#include "crypto_sodium.h"
 #include "ensure.h"
 
 #include <stdlib.h>
@@ -169,7 +168,7 @@ struct sp_puppet *sp_puppet_create(struct sp_rig *r, const char *user, uint32_t 
     uint8_t seed[32];
     for (size_t i = 0; i < sizeof seed; i++)
         seed[i] = (uint8_t)sp_rig_draw(r);
-    sp_rng_init(&p->rng, sp_crypto_sodium(), seed);
+    sp_rng_init(&p->rng, sp_rig_crypto(r), seed);
     sp_rig_token(r, user, device, rights, p->token, p->psk);
     sp_rig_trace_name(r, p->endpoint, user);
     return p;

@@ -1,6 +1,7 @@
 /* One heap of events: datagrams that arrive, and endpoints that wake. */
 #include "rig.h"
 
+#include "agenda.h"
 #include "crypto_sodium.h"
 #include "ensure.h"
 #include "seal.h"
@@ -11,22 +12,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GATEWAY      (-1)
+#define GATEWAY      (-1) /* who of an item of the agenda; others: an endpoint */
+#define CALL         (-2)
 #define SPINS_MAX    20000 /* turns at one instant before the test is ended as spinning */
 #define NAME_MAX_LEN 16
 #define HOLD_US      (100 * SP_MS) /* a reordered datagram waits no longer than this */
 #define TALLIES_MAX  256
+#define QUEUE_MAX    512 /* datagrams in the socket of one who pauses */
 
-struct letter { /* a datagram on the wire */
+struct letter {          /* a datagram on the wire */
+    struct letter *next; /* of those that are vacant */
     struct sp_addr from, to;
-    size_t len;
+    size_t len, cap;
     uint8_t bytes[];
 };
-struct event {
-    sp_time at;
-    uint64_t order;        /* events of one instant keep the order in which they were made */
-    int endpoint;          /* GATEWAY or a number */
-    struct letter *letter; /* NULL: a wake-up */
+struct call { /* somebody wants to be called at a time */
+    sp_rig_call *fn;
+    void *self;
+};
+struct rest {          /* of an endpoint or the gateway, between its turns */
+    sp_time wake_at;   /* when it wants the next */
+    sp_time booked_at; /* the earliest wake-up in the agenda; SP_NEVER: none */
+    sp_time paused_until;
+    unsigned queued; /* datagrams that wait for the end of the pause */
 };
 struct held { /* a reordered datagram: behind so many later ones */
     struct letter *letter;
@@ -50,7 +58,7 @@ struct endpoint {
     struct held held[SP_MODEL_DIRS];
     struct sp_glass glass;
     struct frames sealed; /* of the packet sealed last */
-    sp_time wake_at;
+    struct rest rest;
     char name[NAME_MAX_LEN];
 };
 struct tally { /* bytes of an address */
@@ -61,9 +69,10 @@ struct sp_rig {
     struct sp_rig_config cfg;
     uint64_t random;
     sp_time now;
-    struct event *heap;
-    size_t heap_n, heap_cap;
-    uint64_t order;
+    const struct sp_crypto *crypto;
+    struct sp_agenda agenda;
+    struct letter *vacant; /* letters to be written again */
+    unsigned held_n;       /* letters held in all endpoints */
     struct endpoint **endpoints;
     int endpoints_n;
     struct sp_store *store;
@@ -72,7 +81,13 @@ struct sp_rig {
     struct sp_glass glass;
     struct frames sealed; /* of the packet that the gateway sealed last */
     bool is_hanging;
-    sp_time gateway_wake;
+    struct rest rest; /* of the gateway */
+    int64_t wall_off_us;
+    struct doom {
+        uint64_t left; /* points of its turns that the gateway still passes, plus 1; 0: it lives */
+        sp_rig_call *fn;
+        void *self;
+    } doom;
     struct sp_rig_filter_slot {
         sp_rig_filter *filter;
         void *self;
@@ -106,63 +121,56 @@ static void draw_bytes(struct sp_rig *r, uint8_t *dst, size_t n)
         dst[i] = (uint8_t)(sp_rig_draw(r) >> 56);
 }
 
-/* ---- the heap ---- */
+/* ---- the agenda ---- */
 
-static bool is_before(const struct event *a, const struct event *b)
+static void push(struct sp_rig *r, sp_time at, int who, void *what)
 {
-    return a->at != b->at ? a->at < b->at : a->order < b->order;
+    sp_agenda_add(&r->agenda, at > r->now ? at : r->now, who, what);
 }
 
-static void push(struct sp_rig *r, sp_time at, int endpoint, struct letter *letter)
+/* A wake-up at rest->wake_at, unless one that is early enough is booked: it will look again. */
+static void book(struct sp_rig *r, struct rest *rest, int who)
 {
-    if (r->heap_n == r->heap_cap) {
-        r->heap_cap = r->heap_cap == 0 ? 1024 : 2 * r->heap_cap;
-        r->heap = realloc(r->heap, r->heap_cap * sizeof *r->heap);
-        SP_ENSURE(r->heap != NULL);
-    }
-    struct event e = {
-        .at = at > r->now ? at : r->now, .order = r->order++, .endpoint = endpoint, .letter = letter};
-    size_t i = r->heap_n++;
-    while (i > 0 && is_before(&e, &r->heap[(i - 1) / 2])) {
-        r->heap[i] = r->heap[(i - 1) / 2];
-        i = (i - 1) / 2;
-    }
-    r->heap[i] = e;
+    if (rest->wake_at >= rest->booked_at)
+        return;
+    rest->booked_at = rest->wake_at > r->now ? rest->wake_at : r->now;
+    push(r, rest->booked_at, who, NULL);
 }
 
-static struct event pop(struct sp_rig *r)
+void sp_rig_at(struct sp_rig *r, sp_time at, sp_rig_call *fn, void *self)
 {
-    struct event first = r->heap[0], last = r->heap[--r->heap_n];
-    size_t i = 0;
-    for (;;) {
-        size_t child = 2 * i + 1;
-        if (child >= r->heap_n)
-            break;
-        if (child + 1 < r->heap_n && is_before(&r->heap[child + 1], &r->heap[child]))
-            child++;
-        if (!is_before(&r->heap[child], &last))
-            break;
-        r->heap[i] = r->heap[child];
-        i = child;
-    }
-    if (r->heap_n > 0)
-        r->heap[i] = last;
-    return first;
+    struct call *c = malloc(sizeof *c);
+    SP_ENSURE(c != NULL);
+    *c = (struct call){fn, self};
+    push(r, at, CALL, c);
 }
 
 /* ---- the wire ---- */
 
-static struct letter *write_letter(const struct sp_addr *from, const struct sp_addr *to, const uint8_t *p,
-                                   size_t n)
+static struct letter *write_letter(struct sp_rig *r, const struct sp_addr *from, const struct sp_addr *to,
+                                   struct sp_view bytes)
 {
-    struct letter *l = malloc(sizeof *l + n);
-    SP_ENSURE(l != NULL);
+    struct letter *l = r->vacant;
+    if (l != NULL && bytes.n <= l->cap) {
+        r->vacant = l->next;
+    } else {
+        size_t cap = bytes.n > SP_DATAGRAM_MAX ? bytes.n : SP_DATAGRAM_MAX;
+        l = malloc(sizeof *l + cap);
+        SP_ENSURE(l != NULL);
+        l->cap = cap;
+    }
     l->from = *from;
     l->to = *to;
-    l->len = n;
-    if (n > 0)
-        memcpy(l->bytes, p, n);
+    l->len = bytes.n;
+    if (bytes.n > 0)
+        memcpy(l->bytes, bytes.p, bytes.n);
     return l;
+}
+
+static void end_letter(struct sp_rig *r, struct letter *l)
+{
+    l->next = r->vacant;
+    r->vacant = l;
 }
 
 static bool is_same_addr(const struct sp_addr *a, const struct sp_addr *b)
@@ -209,23 +217,28 @@ static void pass_held(struct sp_rig *r, struct endpoint *e, enum sp_model_dir di
         return;
     push(r, at + 1, target(e, dir), h->letter);
     h->letter = NULL;
+    r->held_n--;
 }
 
-static void deliver(struct sp_rig *r, struct endpoint *e, enum sp_model_dir dir, const struct letter *l)
+/* Takes the letter. */
+static void deliver(struct sp_rig *r, struct endpoint *e, enum sp_model_dir dir, struct letter *l)
 {
     struct sp_model_packet p = {.dir = dir, .index = ++e->judged[dir], .now_us = r->now, .len = l->len};
     struct sp_model_fate fate;
     sp_model_judge(&e->model, &p, &fate);
-    for (unsigned i = 0; i < fate.copies; i++) {
-        struct letter *copy = write_letter(&l->from, &l->to, l->bytes, l->len);
-        if (i == 0 && fate.corrupt && l->len > 0)
-            copy->bytes[fate.flip_bit / 8 % l->len] ^= (uint8_t)(1u << fate.flip_bit % 8);
-        if (i == 0 && fate.hold > 0 && e->held[dir].letter == NULL) {
-            e->held[dir] = (struct held){copy, fate.hold + 1, r->now + HOLD_US};
-            push(r, r->now + HOLD_US, target(e, dir), NULL); /* an instant at which it is looked at again */
-            continue;
-        }
-        push(r, r->now + fate.delay_us[i], target(e, dir), copy);
+    if (fate.copies > 1)
+        push(r, r->now + fate.delay_us[1], target(e, dir),
+             write_letter(r, &l->from, &l->to, (struct sp_view){l->bytes, l->len}));
+    if (fate.copies > 0 && fate.corrupt && l->len > 0)
+        l->bytes[fate.flip_bit / 8 % l->len] ^= (uint8_t)(1u << fate.flip_bit % 8);
+    if (fate.copies == 0) {
+        end_letter(r, l);
+    } else if (fate.hold > 0 && e->held[dir].letter == NULL) {
+        e->held[dir] = (struct held){l, fate.hold + 1, r->now + HOLD_US};
+        r->held_n++;
+        push(r, r->now + HOLD_US, target(e, dir), NULL); /* an instant at which it is looked at again */
+    } else {
+        push(r, r->now + fate.delay_us[0], target(e, dir), l);
     }
     pass_held(r, e, dir, r->now + fate.delay_us[0]);
 }
@@ -240,16 +253,18 @@ static void send(struct sp_rig *r, struct endpoint *e, int dir, const struct fra
                                    .p = d->p,
                                    .len = d->len,
                                    .now = r->now};
-    struct tally *t = tally_of(r, dir == SP_DIR_UP ? &e->addr : &d->peer);
     e->packets[dir]++;
-    if (t != NULL)
-        *(dir == SP_DIR_UP ? &t->from : &t->to) += d->len;
+    if (!r->cfg.is_quick) {
+        struct tally *t = tally_of(r, dir == SP_DIR_UP ? &e->addr : &d->peer);
+        if (t != NULL)
+            *(dir == SP_DIR_UP ? &t->from : &t->to) += d->len;
+    }
     if (r->filter.filter != NULL && r->filter.filter(r->filter.self, &packet))
         return;
-    struct letter *l = dir == SP_DIR_UP ? write_letter(&e->addr, &gateway, d->p, d->len)
-                                        : write_letter(&gateway, &d->peer, d->p, d->len);
-    deliver(r, e, dir == SP_DIR_UP ? SP_MODEL_UP : SP_MODEL_DOWN, l);
-    free(l);
+    const struct sp_addr *from = dir == SP_DIR_UP ? &e->addr : &gateway;
+    const struct sp_addr *to = dir == SP_DIR_UP ? &gateway : &d->peer;
+    deliver(r, e, dir == SP_DIR_UP ? SP_MODEL_UP : SP_MODEL_DOWN,
+            write_letter(r, from, to, (struct sp_view){d->p, d->len}));
 }
 
 /* The endpoint whose address this ever was; its number is in the address. */
@@ -275,7 +290,7 @@ static void turn_endpoint(struct sp_rig *r, struct endpoint *e)
 {
     uint8_t bytes[SP_DATAGRAM_MAX];
     struct sp_datagram d = {.p = bytes, .cap = sizeof bytes};
-    if (!e->is_on)
+    if (!e->is_on || e->rest.paused_until > r->now)
         return;
     end_spinning(r, e->name);
     e->ops->after(e->self, r->now);
@@ -287,11 +302,10 @@ static void turn_endpoint(struct sp_rig *r, struct endpoint *e)
     }
     if (!e->is_on)
         return;
-    e->wake_at = e->ops->deadline(e->self);
-    if (e->wake_at < r->now)
-        e->wake_at = r->now;
-    if (e->wake_at != SP_NEVER)
-        push(r, e->wake_at, e->number, NULL);
+    e->rest.wake_at = e->ops->deadline(e->self);
+    if (e->rest.wake_at < r->now)
+        e->rest.wake_at = r->now;
+    book(r, &e->rest, e->number);
 }
 
 static bool is_store_awake(const struct sp_rig *r)
@@ -303,58 +317,106 @@ static bool is_store_awake(const struct sp_rig *r)
     return sp_store_deadline(r->port) <= r->now;
 }
 
-static void transmit_gateway(struct sp_rig *r)
+/* One point at which a gateway may die; true: it did. */
+static bool pass_point(struct sp_rig *r)
+{
+    if (r->doom.left == 0 || --r->doom.left > 0)
+        return false;
+    struct doom doom = r->doom;
+    sp_rig_kill_gateway(r);
+    doom.fn(doom.self);
+    return true;
+}
+
+static bool transmit_gateway(struct sp_rig *r)
 {
     uint8_t bytes[SP_DATAGRAM_MAX];
     struct sp_datagram d = {.p = bytes, .cap = sizeof bytes};
     for (;;) {
         r->sealed.n = 0;
         if (sp_gateway_transmit(r->gateway, &d, 1, r->now) == 0)
-            return;
+            return true;
         struct endpoint *e = endpoint_at(r, &d.peer);
-        struct tally *t = tally_of(r, &d.peer);
+        struct tally *t = e == NULL ? tally_of(r, &d.peer) : NULL;
         if (e != NULL)
             send(r, e, SP_DIR_DOWN, &r->sealed, &d);
         else if (t != NULL)
             t->to += d.len;
+        if (pass_point(r))
+            return false;
     }
+}
+
+/* One pass of the gateway's loop.  False: it died in it. */
+static bool pass_gateway(struct sp_rig *r, size_t *done)
+{
+    end_spinning(r, "the gateway");
+    if (pass_point(r))
+        return false;
+    sp_gateway_step(r->gateway, r->now);
+    if (pass_point(r))
+        return false;
+    *done = sp_store_step(r->store);
+    return !pass_point(r) && transmit_gateway(r);
 }
 
 static void turn_gateway(struct sp_rig *r)
 {
-    if (r->gateway == NULL || r->is_hanging)
+    size_t done = 0;
+    if (r->gateway == NULL || r->is_hanging || r->rest.paused_until > r->now)
         return;
-    size_t done;
     do {
-        end_spinning(r, "the gateway");
-        sp_gateway_step(r->gateway, r->now);
-        done = sp_store_step(r->store);
-        transmit_gateway(r);
+        if (!pass_gateway(r, &done))
+            return;
     } while (done > 0 || is_store_awake(r) || sp_gateway_deadline(r->gateway) <= r->now);
-    r->gateway_wake = sp_gateway_deadline(r->gateway);
-    if (r->gateway_wake != SP_NEVER)
-        push(r, r->gateway_wake, GATEWAY, NULL);
+    r->rest.wake_at = sp_gateway_deadline(r->gateway);
+    sp_time store = sp_store_deadline(r->port);
+    if (store < r->rest.wake_at)
+        r->rest.wake_at = store;
+    book(r, &r->rest, GATEWAY);
 }
 
-static void arrive(struct sp_rig *r, struct letter *l, int endpoint)
+/* Whether the datagram waits in the socket of one who pauses, or was lost because that is full. */
+static bool is_queued(struct sp_rig *r, struct rest *rest, struct letter *l, int who)
+{
+    if (rest->paused_until <= r->now)
+        return false;
+    if (rest->queued++ < QUEUE_MAX)
+        push(r, rest->paused_until, who, l);
+    else
+        end_letter(r, l);
+    return true;
+}
+
+static void arrive_at_gateway(struct sp_rig *r, struct letter *l)
 {
     struct sp_datagram d = {.peer = l->from, .p = l->bytes, .len = l->len, .cap = l->len};
-    if (endpoint == GATEWAY) {
-        if (r->gateway != NULL)
-            sp_gateway_receive(r->gateway, &d, 1, r->now);
-        turn_gateway(r);
+    if (is_queued(r, &r->rest, l, GATEWAY))
+        return;
+    if (r->gateway != NULL)
+        sp_gateway_receive(r->gateway, &d, 1, r->now);
+    end_letter(r, l);
+    turn_gateway(r);
+}
+
+static void arrive(struct sp_rig *r, struct letter *l, int who)
+{
+    struct sp_datagram d = {.peer = l->from, .p = l->bytes, .len = l->len, .cap = l->len};
+    struct endpoint *e = r->endpoints[who];
+    if (!e->is_on || !is_same_addr(&l->to, &e->addr)) { /* the NAT has forgotten that port */
+        end_letter(r, l);
         return;
     }
-    struct endpoint *e = r->endpoints[endpoint];
-    if (!e->is_on || !is_same_addr(&l->to, &e->addr)) /* the NAT has forgotten that port */
+    if (is_queued(r, &e->rest, l, who))
         return;
     e->ops->receive(e->self, &d, r->now);
+    end_letter(r, l);
     turn_endpoint(r, e);
 }
 
 static void look_at_held(struct sp_rig *r, int endpoint)
 {
-    for (int i = 0; i < r->endpoints_n; i++) {
+    for (int i = 0; i < r->endpoints_n && r->held_n > 0; i++) {
         struct endpoint *e = r->endpoints[i];
         for (int dir = 0; dir < SP_MODEL_DIRS; dir++) {
             struct held *h = &e->held[dir];
@@ -362,24 +424,41 @@ static void look_at_held(struct sp_rig *r, int endpoint)
                 continue;
             push(r, r->now, endpoint, h->letter);
             h->letter = NULL;
+            r->held_n--;
         }
     }
 }
 
-static void happen(struct sp_rig *r, const struct event *e)
+static void wake(struct sp_rig *r, int who)
 {
-    r->now = e->at;
-    if (e->letter != NULL) {
-        arrive(r, e->letter, e->endpoint);
-        free(e->letter);
-        return;
-    }
-    look_at_held(r, e->endpoint);
-    if (e->endpoint == GATEWAY) {
-        if (r->gateway != NULL && r->gateway_wake == e->at)
-            turn_gateway(r);
-    } else if (r->endpoints[e->endpoint]->wake_at == e->at) {
-        turn_endpoint(r, r->endpoints[e->endpoint]);
+    struct rest *rest = who == GATEWAY ? &r->rest : &r->endpoints[who]->rest;
+    if (r->held_n > 0)
+        look_at_held(r, who);
+    if (rest->booked_at == r->now)
+        rest->booked_at = SP_NEVER;
+    if (rest->paused_until > r->now)
+        return; /* the end of the pause is booked */
+    if (rest->wake_at > r->now)
+        book(r, rest, who);
+    else if (who == GATEWAY)
+        turn_gateway(r);
+    else
+        turn_endpoint(r, r->endpoints[who]);
+}
+
+static void happen(struct sp_rig *r, const struct sp_agenda_item *i)
+{
+    r->now = i->at;
+    if (i->who == CALL) {
+        struct call call = *(struct call *)i->what;
+        free(i->what);
+        call.fn(call.self);
+    } else if (i->what == NULL) {
+        wake(r, i->who);
+    } else if (i->who == GATEWAY) {
+        arrive_at_gateway(r, i->what);
+    } else {
+        arrive(r, i->what, i->who);
     }
 }
 
@@ -389,10 +468,10 @@ bool sp_rig_run_until(struct sp_rig *r, bool (*holds)(void *), void *self, sp_ti
     for (;;) {
         if (holds != NULL && holds(self))
             return true;
-        if (r->heap_n == 0 || r->heap[0].at > end)
+        if (sp_agenda_next(&r->agenda) > end)
             break;
-        struct event e = pop(r);
-        happen(r, &e);
+        struct sp_agenda_item item = sp_agenda_pop(&r->agenda);
+        happen(r, &item);
     }
     r->now = end;
     return holds == NULL || holds(self);
@@ -485,11 +564,11 @@ int sp_rig_add(struct sp_rig *r, const struct sp_rig_ops *ops, void *self)
     e->self = self;
     e->addr = (struct sp_addr){
         .ip = {10, 1, (uint8_t)(e->number >> 8), (uint8_t)e->number}, .port = 40000, .family = 4};
-    e->wake_at = SP_NEVER;
+    e->rest = (struct rest){.wake_at = SP_NEVER, .booked_at = SP_NEVER};
     (void)snprintf(e->name, sizeof e->name, "%d", e->number);
-    sp_glass_init(&e->glass, sp_crypto_sodium(), see_endpoint, e);
+    sp_glass_init(&e->glass, r->crypto, r->cfg.is_quick ? NULL : see_endpoint, e);
     sp_rig_set_net(r, e->number, &r->cfg.net);
-    if (e->number < 64)
+    if (e->number < 64 && !r->cfg.is_quick)
         begin_tally(r, &e->addr);
     return e->number;
 }
@@ -512,14 +591,32 @@ struct sp_addr sp_rig_addr(const struct sp_rig *r, int endpoint)
 void sp_rig_poke(struct sp_rig *r, int endpoint)
 {
     struct endpoint *e = r->endpoints[endpoint];
-    e->wake_at = r->now;
-    push(r, r->now, endpoint, NULL);
+    e->rest.wake_at = r->now;
+    book(r, &e->rest, endpoint);
+}
+
+static void pause(struct sp_rig *r, struct rest *rest, int who, sp_time for_us)
+{
+    rest->paused_until = rest->wake_at = r->now + for_us;
+    rest->queued = 0;
+    push(r, rest->paused_until, who, NULL);
+}
+
+void sp_rig_pause(struct sp_rig *r, int endpoint, sp_time for_us)
+{
+    pause(r, &r->endpoints[endpoint]->rest, endpoint, for_us);
+}
+
+void sp_rig_pause_gateway(struct sp_rig *r, sp_time for_us)
+{
+    pause(r, &r->rest, GATEWAY, for_us);
 }
 
 void sp_rig_rebind(struct sp_rig *r, int endpoint)
 {
     r->endpoints[endpoint]->addr.port++;
-    begin_tally(r, &r->endpoints[endpoint]->addr);
+    if (!r->cfg.is_quick)
+        begin_tally(r, &r->endpoints[endpoint]->addr);
 }
 
 void sp_rig_set_net(struct sp_rig *r, int endpoint, const struct sp_model_config *net)
@@ -539,11 +636,17 @@ void sp_rig_set_filter(struct sp_rig *r, sp_rig_filter *filter, void *self)
 void sp_rig_inject(struct sp_rig *r, const struct sp_addr *from, struct sp_view bytes)
 {
     struct sp_addr to = sp_rig_gateway_addr();
-    begin_tally(r, from);
+    if (!r->cfg.is_quick)
+        begin_tally(r, from);
     struct tally *t = tally_of(r, from);
     if (t != NULL)
         t->from += bytes.n;
-    push(r, r->now, GATEWAY, write_letter(from, &to, bytes.p, bytes.n));
+    push(r, r->now, GATEWAY, write_letter(r, from, &to, bytes));
+}
+
+void sp_rig_inject_down(struct sp_rig *r, int endpoint, const struct sp_addr *from, struct sp_view bytes)
+{
+    push(r, r->now, endpoint, write_letter(r, from, &r->endpoints[endpoint]->addr, bytes));
 }
 
 uint64_t sp_rig_note_packets(const struct sp_rig *r, int endpoint, int dir)
@@ -564,11 +667,44 @@ static void open_store(struct sp_rig *r)
     SP_ENSURE_SAY(err == 0, "%s: %d %s", r->cfg.store, err, reason);
 }
 
+static int64_t wall_us(const struct sp_rig *r)
+{
+    return sp_rig_unix_s(r) * 1000000 + r->now % SP_SECOND + r->wall_off_us;
+}
+
 void sp_rig_kill_gateway(struct sp_rig *r)
 {
     sp_gateway_destroy(&r->gateway);
-    r->gateway_wake = SP_NEVER;
+    r->rest.wake_at = SP_NEVER;
+    r->rest.paused_until = 0;
     r->is_hanging = false;
+    r->doom.left = 0;
+}
+
+void sp_rig_doom_gateway(struct sp_rig *r, uint64_t points, sp_rig_call *fn, void *self)
+{
+    r->doom = (struct doom){points + 1, fn, self};
+}
+
+void sp_rig_save_gateway(struct sp_rig *r)
+{
+    r->doom.left = 0;
+    if (r->rest.paused_until > r->now) {
+        r->rest.paused_until = r->rest.wake_at = r->now;
+        book(r, &r->rest, GATEWAY);
+    }
+}
+
+void sp_rig_set_wall(struct sp_rig *r, int64_t off_us)
+{
+    r->wall_off_us = off_us;
+    if (r->gateway != NULL)
+        sp_gateway_wall(r->gateway, wall_us(r), r->now);
+}
+
+struct sp_store *sp_rig_store(struct sp_rig *r)
+{
+    return r->store;
 }
 
 void sp_rig_hang_gateway(struct sp_rig *r)
@@ -595,7 +731,7 @@ void sp_rig_start_gateway(struct sp_rig *r, bool reopen)
     }
     SP_ENSURE(sp_store_attach(r->store, &r->port) == 0);
     struct sp_gateway_config cfg = r->cfg.gateway;
-    cfg.unix_us = sp_rig_unix_s(r) * 1000000 + r->now % SP_SECOND;
+    cfg.unix_us = wall_us(r);
     draw_bytes(r, cfg.seed, sizeof cfg.seed);
     SP_ENSURE(sp_gateway_create(&r->gateway, &cfg, r->port, r->now) == 0);
     turn_gateway(r);
@@ -638,7 +774,7 @@ void sp_rig_token(struct sp_rig *r, const char *user, uint32_t device, uint16_t 
 {
     const struct sp_gateway_keys *k = &r->cfg.gateway.keys;
     struct sp_token t = {.issued = (uint32_t)sp_rig_unix_s(r),
-                         .expires = (uint32_t)sp_rig_unix_s(r) + 86400,
+                         .expires = (uint32_t)sp_rig_unix_s(r) + r->cfg.token_life_s,
                          .device = device,
                          .rights = rights,
                          .uid_len = (uint8_t)strlen(user)};
@@ -648,8 +784,7 @@ void sp_rig_token(struct sp_rig *r, const char *user, uint32_t device, uint16_t 
     draw_bytes(r, t.token_id, sizeof t.token_id);
     memcpy(t.psk, psk, SP_KEY_LEN);
     memcpy(t.uid, user, strlen(user));
-    int err = sp_token_seal(sp_crypto_sodium(), &t, k->tokens.of[0].kid, k->tokens.of[0].key, nonce,
-                            k->public, token);
+    int err = sp_token_seal(r->crypto, &t, k->tokens.of[0].kid, k->tokens.of[0].key, nonce, k->public, token);
     SP_ENSURE(err == 0);
 }
 
@@ -657,7 +792,7 @@ size_t sp_rig_blob(struct sp_rig *r, const char *user, uint32_t device, uint16_t
                    size_t cap)
 {
     struct sp_blob b = {.issued = (uint32_t)sp_rig_unix_s(r),
-                        .expires = (uint32_t)sp_rig_unix_s(r) + 86400,
+                        .expires = (uint32_t)sp_rig_unix_s(r) + r->cfg.token_life_s,
                         .addrs_n = 1,
                         .addrs = {sp_rig_gateway_addr()}};
     size_t len = 0;
@@ -681,8 +816,7 @@ int64_t sp_rig_unix_s(const struct sp_rig *r)
 
 const struct sp_crypto *sp_rig_crypto(const struct sp_rig *r)
 {
-    (void)r;
-    return sp_crypto_sodium();
+    return r->crypto;
 }
 
 const struct sp_gateway_keys *sp_rig_keys(const struct sp_rig *r)
@@ -693,7 +827,7 @@ const struct sp_gateway_keys *sp_rig_keys(const struct sp_rig *r)
 static void fill_gateway_config(struct sp_rig *r)
 {
     struct sp_gateway_config *g = &r->cfg.gateway;
-    sp_glass_init(&r->glass, sp_crypto_sodium(), see_gateway, r);
+    sp_glass_init(&r->glass, r->crypto, r->cfg.is_quick ? NULL : see_gateway, r);
     g->crypto = &r->glass.table;
     draw_bytes(r, g->keys.secret, sizeof g->keys.secret);
     g->crypto->x25519_base(g->crypto->self, g->keys.public, g->keys.secret);
@@ -718,6 +852,10 @@ struct sp_rig *sp_rig_create(const struct sp_rig_config *cfg)
     r->spin_at = -1;
     if (r->cfg.store == NULL)
         r->cfg.store = "mem:";
+    if (r->cfg.token_life_s == 0)
+        r->cfg.token_life_s = 86400;
+    r->crypto = cfg->crypto != NULL ? cfg->crypto : sp_crypto_sodium();
+    r->rest = (struct rest){.wake_at = SP_NEVER, .booked_at = SP_NEVER};
     fill_gateway_config(r);
     open_store(r);
     sp_rig_start_gateway(r, false);
@@ -729,9 +867,13 @@ void sp_rig_destroy(struct sp_rig **rig)
     struct sp_rig *r = *rig;
     sp_gateway_destroy(&r->gateway);
     sp_store_close(&r->store);
-    while (r->heap_n > 0) {
-        struct event e = pop(r);
-        free(e.letter);
+    while (r->agenda.n > 0)
+        free(sp_agenda_pop(&r->agenda).what);
+    sp_agenda_wipe(&r->agenda);
+    while (r->vacant != NULL) {
+        struct letter *l = r->vacant;
+        r->vacant = l->next;
+        free(l);
     }
     for (int i = 0; i < r->endpoints_n; i++) {
         for (int dir = 0; dir < SP_MODEL_DIRS; dir++)
@@ -741,7 +883,6 @@ void sp_rig_destroy(struct sp_rig **rig)
     if (r->trace != NULL)
         sp_trace_destroy(&r->trace);
     free(r->endpoints);
-    free(r->heap);
     free(r);
     *rig = NULL;
 }

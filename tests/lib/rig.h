@@ -44,7 +44,13 @@ struct sp_rig_config {
     struct sp_store_config limits;    /* of the store */
     struct sp_model_config net;       /* of each endpoint; its seed is drawn from the rig's */
     struct sp_gateway_config gateway; /* keys, crypto, seed and time are filled in when crypto is NULL */
+    const struct sp_crypto *crypto;   /* of everybody; NULL: libsodium's */
+    uint32_t token_life_s;            /* 0: a day */
+    bool is_quick; /* no tallies, no frames for filter and trace: for long runs that look with eyes of their
+                      own */
 };
+/* Called at a time or an event. */
+typedef void sp_rig_call(void *self);
 
 struct sp_rig;
 
@@ -79,6 +85,23 @@ void sp_rig_set_net(struct sp_rig *r, int endpoint, const struct sp_model_config
 void sp_rig_set_filter(struct sp_rig *r, sp_rig_filter *filter, void *self);
 /* A datagram from any address straight to the gateway. */
 void sp_rig_inject(struct sp_rig *r, const struct sp_addr *from, struct sp_view bytes);
+
+/* Calls at a virtual time, once. */
+void sp_rig_at(struct sp_rig *r, sp_time at, sp_rig_call *fn, void *self);
+/* The endpoint's process, or the gateway's, gets no time for so long; datagrams wait in its socket while that
+ * has room. */
+void sp_rig_pause(struct sp_rig *r, int endpoint, sp_time for_us);
+void sp_rig_pause_gateway(struct sp_rig *r, sp_time for_us);
+/* A datagram from any address straight to an endpoint. */
+void sp_rig_inject_down(struct sp_rig *r, int endpoint, const struct sp_addr *from, struct sp_view bytes);
+/* The gateway is killed when its turns have passed so many points: before its step, after it, after the
+ * store's, after each datagram.  Then fn is called. */
+void sp_rig_doom_gateway(struct sp_rig *r, uint64_t points, sp_rig_call *fn, void *self);
+/* It lives after all, and its pause is over. */
+void sp_rig_save_gateway(struct sp_rig *r);
+/* The gateway's wall clock is off by so much from now on, also after a start. */
+void sp_rig_set_wall(struct sp_rig *r, int64_t off_us);
+struct sp_store *sp_rig_store(struct sp_rig *r);
 
 /* Runs until the virtual time, or, with a condition, until that holds.  True: it held (or there was none). */
 void sp_rig_run(struct sp_rig *r, sp_time for_us);

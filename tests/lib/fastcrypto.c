@@ -1,0 +1,216 @@
+/* One hash of 8 bytes per multiplication, folded to 64 bits, is behind everything. */
+#include "fastcrypto.h"
+
+#include <sampan/err.h>
+
+#include <string.h>
+
+#define ODD_A 0x9e3779b97f4a7c15u
+#define ODD_B 0xd1342543de82ef95u
+
+static uint64_t load(const uint8_t *p, size_t n)
+{
+    uint64_t v = 0;
+    memcpy(&v, p, n);
+    return v;
+}
+
+/* Both halves of a product of 64 bits, without a type of 128. */
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+    uint64_t p = (a ^ ODD_A) * (b | 1);
+    return p ^ p >> 32 ^ (a << 23 | a >> 41);
+}
+
+uint64_t sp_fastcrypto_hash(uint64_t seed, struct sp_view bytes)
+{
+    uint64_t h = seed ^ bytes.n * ODD_B;
+    size_t i = 0;
+    for (; i + 8 <= bytes.n; i += 8)
+        h = fold(h ^ load(bytes.p + i, 8), ODD_B);
+    if (i < bytes.n)
+        h = fold(h ^ load(bytes.p + i, bytes.n - i), ODD_A);
+    return fold(h ^ h >> 29, ODD_A);
+}
+
+static uint64_t hash_parts(uint64_t h, const struct sp_view *parts, size_t n)
+{
+    uint64_t total = 0; /* so that the cut between two parts does not matter */
+    uint8_t block[8];
+    size_t filled = 0;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < parts[i].n; k++) {
+            block[filled++] = parts[i].p[k];
+            if (filled == sizeof block) {
+                h = fold(h ^ load(block, 8), ODD_B);
+                filled = 0;
+            }
+        }
+        total += parts[i].n;
+    }
+    if (filled > 0)
+        h = fold(h ^ load(block, filled), ODD_A);
+    return fold(h ^ total * ODD_B, ODD_A);
+}
+
+static void spread(uint8_t *out, size_t n, uint64_t h)
+{
+    for (size_t i = 0; i < n; i += 8) {
+        h = fold(h + ODD_B, ODD_A);
+        memcpy(out + i, &h, n - i < 8 ? n - i : 8);
+    }
+}
+
+static void product(uint8_t out[32], const uint8_t a[32], const uint8_t b[32])
+{
+    uint64_t x[4], y[4];
+    memcpy(x, a, sizeof x);
+    memcpy(y, b, sizeof y);
+    for (size_t i = 0; i < 4; i++)
+        x[i] = (x[i] | 1) * (y[i] | 1);
+    memcpy(out, x, sizeof x);
+}
+
+static int x25519(void *self, uint8_t out[32], const uint8_t secret[32], const uint8_t point[32])
+{
+    static const uint8_t zero[32];
+    (void)self;
+    if (memcmp(point, zero, sizeof zero) == 0)
+        return SP_EAUTH; /* stands for a point of low order */
+    product(out, secret, point);
+    return 0;
+}
+
+static void x25519_base(void *self, uint8_t out[32], const uint8_t secret[32])
+{
+    static const uint8_t one[32] = {1, [8] = 1, [16] = 1, [24] = 1};
+    (void)self;
+    product(out, secret, one);
+}
+
+/* Of key and nonce. */
+static uint64_t pad_of(const uint8_t key[32], struct sp_view nonce)
+{
+    return sp_fastcrypto_hash(sp_fastcrypto_hash(ODD_A, (struct sp_view){key, 32}), nonce);
+}
+
+static void tag_of(uint8_t tag[SP_TAG_LEN], uint64_t pad, struct sp_view ad, struct sp_view sealed)
+{
+    uint64_t h = sp_fastcrypto_hash(sp_fastcrypto_hash(pad, ad), sealed);
+    spread(tag, SP_TAG_LEN, h);
+}
+
+static void cover(uint8_t *dst, struct sp_view text, uint64_t pad)
+{
+    size_t i = 0;
+    for (; i + 8 <= text.n; i += 8) {
+        uint64_t v = load(text.p + i, 8) ^ pad;
+        memcpy(dst + i, &v, 8);
+    }
+    for (; i < text.n; i++)
+        dst[i] = (uint8_t)(text.p[i] ^ pad >> 8 * (i % 8));
+}
+
+static void seal_any(uint8_t *dst, uint64_t pad, struct sp_view ad, struct sp_view text)
+{
+    cover(dst, text, pad);
+    tag_of(dst + text.n, pad, ad, (struct sp_view){dst, text.n});
+}
+
+static int open_any(uint8_t *dst, uint64_t pad, struct sp_view ad, struct sp_view sealed)
+{
+    uint8_t tag[SP_TAG_LEN];
+    if (sealed.n < SP_TAG_LEN)
+        return SP_EAUTH;
+    struct sp_view text = {sealed.p, sealed.n - SP_TAG_LEN};
+    tag_of(tag, pad, ad, text);
+    if (memcmp(tag, sealed.p + text.n, SP_TAG_LEN) != 0)
+        return SP_EAUTH;
+    cover(dst, text, pad);
+    return 0;
+}
+
+static void seal(void *self, uint8_t *dst, const uint8_t key[32], const uint8_t nonce[12], struct sp_view ad,
+                 struct sp_view text)
+{
+    (void)self;
+    seal_any(dst, pad_of(key, (struct sp_view){nonce, 12}), ad, text);
+}
+
+static int open(void *self, uint8_t *dst, const uint8_t key[32], const uint8_t nonce[12], struct sp_view ad,
+                struct sp_view sealed)
+{
+    (void)self;
+    return open_any(dst, pad_of(key, (struct sp_view){nonce, 12}), ad, sealed);
+}
+
+static void xseal(void *self, uint8_t *dst, const uint8_t key[32], const uint8_t nonce[24], struct sp_view ad,
+                  struct sp_view text)
+{
+    (void)self;
+    seal_any(dst, pad_of(key, (struct sp_view){nonce, 24}), ad, text);
+}
+
+static int xopen(void *self, uint8_t *dst, const uint8_t key[32], const uint8_t nonce[24], struct sp_view ad,
+                 struct sp_view sealed)
+{
+    (void)self;
+    return open_any(dst, pad_of(key, (struct sp_view){nonce, 24}), ad, sealed);
+}
+
+static void sha256(void *self, uint8_t out[32], const struct sp_view *parts, size_t n)
+{
+    (void)self;
+    spread(out, 32, hash_parts(256, parts, n));
+}
+
+static void hmac_sha256(void *self, uint8_t out[32], struct sp_view key, const struct sp_view *parts,
+                        size_t n)
+{
+    (void)self;
+    spread(out, 32, hash_parts(sp_fastcrypto_hash(2, key), parts, n));
+}
+
+static void blake2b(void *self, uint8_t *out, size_t out_len, struct sp_view key, const struct sp_view *parts,
+                    size_t n)
+{
+    (void)self;
+    spread(out, out_len, hash_parts(sp_fastcrypto_hash(out_len, key), parts, n));
+}
+
+static void siphash(void *self, uint8_t out[8], const uint8_t key[16], struct sp_view in)
+{
+    (void)self;
+    uint64_t h = sp_fastcrypto_hash(load(key, 8) ^ load(key + 8, 8) * ODD_B, in);
+    memcpy(out, &h, 8);
+}
+
+static int compare(void *self, const uint8_t *a, const uint8_t *b, size_t n)
+{
+    (void)self;
+    return n == 0 ? 0 : memcmp(a, b, n);
+}
+
+static void wipe(void *self, void *p, size_t n)
+{
+    (void)self;
+    if (n > 0)
+        memset(p, 0, n);
+}
+
+const struct sp_crypto *sp_fastcrypto(void)
+{
+    static const struct sp_crypto table = {.x25519 = x25519,
+                                           .x25519_base = x25519_base,
+                                           .seal = seal,
+                                           .open = open,
+                                           .xseal = xseal,
+                                           .xopen = xopen,
+                                           .sha256 = sha256,
+                                           .hmac_sha256 = hmac_sha256,
+                                           .blake2b = blake2b,
+                                           .siphash = siphash,
+                                           .compare = compare,
+                                           .wipe = wipe};
+    return &table;
+}
