@@ -11,6 +11,7 @@ struct fault_port {
     struct fault_port *next;
     struct sp_engine_port *inner;
     uint64_t rng;
+    bool is_over;            /* odds.until is reached */
     struct sp_job_list held; /* by rising due */
 };
 
@@ -100,7 +101,7 @@ static void fault_submit(struct sp_engine_port *port, struct sp_job_list *jobs)
 {
     struct fault_port *p = (struct fault_port *)port;
     const struct fault *f = (const struct fault *)port->engine;
-    for (struct sp_job *job = jobs->first; job; job = job->next)
+    for (struct sp_job *job = jobs->first; job && !p->is_over; job = job->next)
         draw_fate(p, &f->odds, job);
     p->inner->engine->ops->submit(p->inner, jobs);
 }
@@ -121,7 +122,9 @@ static void hold(struct fault_port *p, struct sp_job *job, sp_time now)
 static void fault_poll(struct sp_engine_port *port, struct sp_job_list *out, size_t cap, sp_time now)
 {
     struct fault_port *p = (struct fault_port *)port;
+    const struct fault *f = (const struct fault *)port->engine;
     struct sp_job_list fresh = {0};
+    p->is_over |= f->odds.until && now >= f->odds.until;
     p->inner->engine->ops->poll(p->inner, &fresh, cap, now);
     for (struct sp_job *job; (job = sp_job_pop(&fresh));) {
         if (job->fate == SP_JOB_FATE_LOST)

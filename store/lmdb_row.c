@@ -85,6 +85,15 @@ int sp_lmdb_row_del(struct sp_lmdb_txn *t, enum sp_lmdb_tree tree, const struct 
     return rc ? fatal(t, rc) : 0;
 }
 
+/* True if LMDB found a key below the one asked for: its page is out of order, and a walk over it might never
+ * end. */
+static bool is_below(const MDB_val *found, const struct sp_lmdb_key *asked)
+{
+    size_t n = found->mv_size < asked->n ? found->mv_size : asked->n;
+    int order = memcmp(found->mv_data, asked->b, n);
+    return order < 0 || (order == 0 && found->mv_size < asked->n);
+}
+
 int sp_lmdb_row_seek(struct sp_lmdb_txn *t, enum sp_lmdb_tree tree, struct sp_lmdb_key *key,
                      struct sp_view *value)
 {
@@ -102,7 +111,7 @@ int sp_lmdb_row_seek(struct sp_lmdb_txn *t, enum sp_lmdb_tree tree, struct sp_lm
         return SP_EAGAIN;
     if (rc)
         return fatal(t, rc);
-    if (k.mv_size > sizeof(key->b))
+    if (k.mv_size > sizeof(key->b) || is_below(&k, key))
         return fatal(t, MDB_CORRUPTED);
     memcpy(key->b, k.mv_data, k.mv_size);
     key->n = k.mv_size;

@@ -57,7 +57,8 @@ static void defaults(struct sp_store_config *c)
     if (c->reserve_bytes == 0)
         c->reserve_bytes = c->map_size / 16 < RESERVE_DEFAULT ? c->map_size / 16 : RESERVE_DEFAULT;
     if (!c->faults.set)
-        c->faults = (struct sp_store_faults){true, 50, 50, 20, 20000};
+        c->faults = (struct sp_store_faults){
+            .set = true, .lost = 50, .failed = 50, .busy = 20, .max_delay_us = 20000};
 }
 
 static bool config_is_valid(const struct sp_store_config *c)

@@ -245,6 +245,7 @@ struct sp_store_faults {
     unsigned failed;      /* not executed, completed as SP_EUNKNOWN */
     unsigned busy;        /* not executed, completed as SP_EBUSY */
     int64_t max_delay_us; /* of each completion, drawn evenly: delays reorder */
+    sp_time until;        /* a port has no more of them once it was polled at this time; 0: for ever */
 };
 
 /* Everything 0 takes the default named last. */

@@ -153,6 +153,18 @@ void sp_session_touch(struct sp_gateway *g, struct sp_session *s)
         sp_list_append(&g->dirty, &s->dirty);
 }
 
+/* Handshakes of the device that began before this one did belong to a process that is gone: a late first DATA
+ * of theirs must not replace this session. */
+static void drop_older_halves(struct sp_gateway *g, const struct sp_session *s, sp_time now)
+{
+    for (;;) {
+        struct sp_session *oldest = s->device->half[0];
+        if (oldest == NULL || oldest->opened_at > s->opened_at)
+            return;
+        sp_session_close(g, oldest, SP_CLOSE_REPLACED, 0, now);
+    }
+}
+
 /* The first DATA came: now it is the session of its device, and an older one ends. */
 static void confirm(struct sp_gateway *g, struct sp_session *s, sp_time now)
 {
@@ -172,6 +184,7 @@ static void confirm(struct sp_gateway *g, struct sp_session *s, sp_time now)
         sp_session_close(g, older, SP_CLOSE_REPLACED, 0, now);
     }
     d->session = s;
+    drop_older_halves(g, s, now);
 }
 
 static void go_dark(struct sp_gateway *g, struct sp_session *s, sp_time now)
@@ -315,7 +328,9 @@ void sp_session_rest(struct sp_gateway *g, struct sp_session *s, sp_time now)
 {
     if (s->state == SP_SESSION_HALF_OPEN)
         return; /* admit.c ends it; nothing leaves before it is confirmed */
-    sp_time at = sp_link_deadline(&s->link);
+    sp_time at = sp_link_deadline(&s->link), pull = sp_svc_pull_deadline(s, now);
+    if (s->state == SP_SESSION_LIVE && pull < at)
+        at = pull;
     if (s->state == SP_SESSION_LIVE && s->ends_at < at)
         at = s->ends_at;
     if (s->state == SP_SESSION_CLOSING && at > now + SP_CONF_CLOSING_CHECK)

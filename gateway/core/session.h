@@ -31,6 +31,7 @@ struct sp_pull {
     bool is_reading; /* messages of the answered pull are still to be sent: seqs at..goal */
     uint64_t at;     /* one more than the last seq is a value, too */
     uint32_t goal;
+    sp_time stalled_until; /* it found no slot: to read again before others gave some back would only spin */
     struct sp_store_span spans[SP_CONF_SPANS];
 };
 

@@ -184,6 +184,7 @@ static bool send_entry(struct sp_gateway *g, struct sp_session *s, const struct 
                                         .body = e->body};
     if (!sp_session_send(g, s, &f, SP_SESSION_REF_MSG_N | e->seq.v, now)) {
         sp_carry_remove(&s->carry, e->seq.v);
+        s->pull.stalled_until = now + SP_CONF_PULL_STALL;
         return false;
     }
     g->stats.notices_sent++;
@@ -352,7 +353,7 @@ static void answered(struct sp_gateway *g, struct sp_ask *a, const struct sp_sto
 void sp_svc_pull_pump(struct sp_gateway *g, struct sp_session *s, sp_time now)
 {
     struct sp_pull *p = &s->pull;
-    if (!p->is_reading || p->ask.is_out || !s->is_bound)
+    if (!p->is_reading || p->ask.is_out || !s->is_bound || now < p->stalled_until)
         return;
     while (p->is_reading && need_not_go(s, (uint32_t)p->at))
         advance(s, p->at + 1);
@@ -361,4 +362,10 @@ void sp_svc_pull_pump(struct sp_gateway *g, struct sp_session *s, sp_time now)
     size_t room = sp_session_room(s), left = (size_t)p->goal - p->at + 1;
     if (room >= left || room >= SP_CONF_PULL_CHUNK)
         ask_more(g, s, now);
+}
+
+sp_time sp_svc_pull_deadline(const struct sp_session *s, sp_time now)
+{
+    const struct sp_pull *p = &s->pull;
+    return p->is_reading && !p->ask.is_out && now < p->stalled_until ? p->stalled_until : SP_NEVER;
 }

@@ -14,5 +14,7 @@ void sp_svc_pull_receive(struct sp_gateway *g, struct sp_session *s, const struc
                          sp_time now);
 /* Goes on with an answered pull if the link has room again. */
 void sp_svc_pull_pump(struct sp_gateway *g, struct sp_session *s, sp_time now);
+/* When a pull that found no slot goes on; SP_NEVER: none waits for that. */
+sp_time sp_svc_pull_deadline(const struct sp_session *s, sp_time now);
 
 #endif

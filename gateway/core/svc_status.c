@@ -38,7 +38,7 @@ static bool answer(struct sp_gateway *g, struct sp_status *st, const struct sp_s
     for (size_t i = 0; i < st->question.n; i++) {
         struct sp_msgid id = st->question.msgids[i];
         uint8_t state = (uint8_t)done->entries[i].state;
-        if (state == SP_STATE_UNKNOWN && sp_svc_send_is_pending(g, s->device, id))
+        if (state == SP_STATE_UNKNOWN && now < st->until && sp_svc_send_is_pending(g, s->device, id))
             return false;
         if (state == SP_STATE_ACCEPTED)
             state = open_state(g, s->device, id);
@@ -61,8 +61,12 @@ static void answered(struct sp_gateway *g, struct sp_ask *ask, const struct sp_s
     drop(g, st);
 }
 
-static bool is_waiting(const struct sp_gateway *g, const struct sp_status *st)
+/* One of many ids may always be in flight again: without the bound the others would never get their answer.
+ * Whatever is in flight comes to its fate about then, so that needs no timer. */
+static bool is_waiting(const struct sp_gateway *g, const struct sp_status *st, sp_time now)
 {
+    if (now >= st->until)
+        return false;
     for (size_t i = 0; i < st->question.n; i++) {
         if (sp_svc_send_is_pending(g, st->session->device, st->question.msgids[i]))
             return true;
@@ -92,9 +96,10 @@ void sp_svc_status_receive(struct sp_gateway *g, struct sp_session *s, const str
         return;
     st->session = s;
     st->question = *f;
+    st->until = now + SP_CONF_HOLD_LIFE;
     sp_list_append(&s->statuses, &st->node);
     s->statuses_n++;
-    if (!is_waiting(g, st))
+    if (!is_waiting(g, st, now))
         ask_store(g, st, now);
 }
 
@@ -105,7 +110,7 @@ void sp_svc_status_settled(struct sp_gateway *g, struct sp_device *d, sp_time no
         return;
     SP_LIST_FOREACH (node, &d->session->statuses) {
         struct sp_status *st = SP_LIST_ITEM(node, struct sp_status, node);
-        if (!st->ask.is_out && !is_waiting(g, st))
+        if (!st->ask.is_out && !is_waiting(g, st, now))
             ask_store(g, st, now);
     }
 }

@@ -15,6 +15,7 @@ struct sp_status {
     struct sp_node node; /* sp_session.statuses */
     struct sp_session *session;
     struct sp_frame_status_r question;
+    sp_time until; /* waits for the fate of what is in flight no longer than this (section 5.3) */
 };
 
 void sp_svc_status_init(struct sp_gateway *g);

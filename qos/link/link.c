@@ -164,7 +164,9 @@ void sp_link_shut(struct sp_link *l, const struct sp_frame_close *close, bool is
     l->close = *close;
     l->close_is_local = l->close_due = is_local;
     l->is_over = !is_local; /* CLOSE is never answered (ruling 25) */
-    l->close_until = now + 3 * sp_rtt_pto(&l->rtt);
+    sp_time pto =
+        sp_rtt_pto(&l->rtt); /* as long as any wait, at most: a late ACK must not hold the slot for minutes */
+    l->close_until = now + 3 * (pto < SP_RTT_WAIT_MAX ? pto : SP_RTT_WAIT_MAX);
     for (struct sp_queue_frame *f = sp_queue_any(&l->queue); f != NULL; f = sp_queue_any(&l->queue))
         sp_recovery_finish(l, f, SP_QUEUE_DROPPED);
     sp_inflight_wipe(&l->inflight);

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#define MIN_WINDOW  (300 * SP_SECOND) /* half of the 10 minutes of rule 3 */
-#define VAR_MIN     (5 * SP_MS)       /* rule 4: PTO leaves at least this above srtt */
-#define SAMPLE_MAX  (60 * SP_SECOND)  /* a longer one is a suspended machine, not a path */
+#define MIN_WINDOW  (300 * SP_SECOND)     /* half of the 10 minutes of rule 3 */
+#define VAR_MIN     (5 * SP_MS)           /* rule 4: PTO leaves at least this above srtt */
+#define SAMPLE_MAX  (60 * SP_SECOND)      /* a longer one is a suspended machine, not a path */
 #define MOVED_MAX   (SP_RTT_WAIT_MAX / 3) /* rttvar by moves alone: more would not make any wait longer */
 #define FACTORS_MAX 7
 

@@ -126,7 +126,8 @@ static void run(const char *url, uint64_t seed, const struct sp_store_faults *od
     stop(&k);
 }
 
-static const struct sp_store_faults rough = {true, 200, 200, 100, 30000};
+static const struct sp_store_faults rough = {
+    .set = true, .lost = 200, .failed = 200, .busy = 100, .max_delay_us = 30000};
 
 Test(faults, nothing_lost_nothing_twice_in_memory)
 {
@@ -151,7 +152,8 @@ Test(faults, nothing_lost_nothing_twice_on_disk)
 
 Test(faults, every_completion_lost)
 {
-    static const struct sp_store_faults always_lost = {true, 1000, 0, 0, 0};
+    static const struct sp_store_faults always_lost = {
+        .set = true, .lost = 1000, .failed = 0, .busy = 0, .max_delay_us = 0};
     struct kit k;
     start(&k, "mem:", 1, &always_lost);
     for (uint64_t id = 1; id <= 3; id++) {
@@ -167,7 +169,9 @@ Test(faults, every_completion_lost)
 
 Test(faults, every_request_failed_or_busy_changes_nothing)
 {
-    static const struct sp_store_faults odds[] = {{true, 0, 1000, 0, 0}, {true, 0, 0, 1000, 0}};
+    static const struct sp_store_faults odds[] = {
+        {.set = true, .lost = 0, .failed = 1000, .busy = 0, .max_delay_us = 0},
+        {.set = true, .lost = 0, .failed = 0, .busy = 1000, .max_delay_us = 0}};
     static const int errs[] = {SP_EUNKNOWN, SP_EBUSY};
     for (size_t i = 0; i < 2; i++) {
         struct kit k;
@@ -196,7 +200,8 @@ Test(faults, same_seed_same_faults)
 Test(faults, a_bad_request_keeps_its_error)
 {
     struct kit k;
-    static const struct sp_store_faults delay = {true, 0, 0, 0, 1000};
+    static const struct sp_store_faults delay = {
+        .set = true, .lost = 0, .failed = 0, .busy = 0, .max_delay_us = 1000};
     start(&k, "mem:", 5, &delay);
     struct sp_store_req r = kit_append(&k, "a", 0, "b", "x");
     kit_want(&k, r, SP_EBAD);

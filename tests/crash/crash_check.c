@@ -93,16 +93,21 @@ static void hear(struct judge *j, answer_fn *each)
     j->asked_n = 0;
 }
 
-static void ask_box(struct judge *j, enum sp_store_op op, unsigned box, uint32_t seq)
+static void ask_device(struct judge *j, enum sp_store_op op, unsigned box, unsigned device, uint32_t seq)
 {
     struct sp_store_req r = {.op = op,
                              .to = crash_model_user(box),
                              .to_n = 1,
-                             .device = 1,
+                             .device = device,
                              .holder = 1,
                              .seq = {seq},
                              .at_us = j->m->clock_us};
-    ask(j, &r, (struct asked){.op = op, .box = box});
+    ask(j, &r, (struct asked){.op = op, .box = box, .device = device});
+}
+
+static void ask_box(struct judge *j, enum sp_store_op op, unsigned box, uint32_t seq)
+{
+    ask_device(j, op, box, 1, seq);
 }
 
 /* ---- mailboxes ---- */
@@ -163,6 +168,30 @@ static void saw_range(struct judge *j, const struct asked *about, const struct s
         FOUND(j, CORRUPT, "box %u: RANGE ends at %u of %u", about->box, d->to.v, d->svr_seq.v);
 }
 
+/* Numbers of the mailbox, and of one of its devices as a sender. */
+static void saw_head(struct judge *j, const struct asked *about, const struct sp_store_done *d)
+{
+    uint64_t stored = 0;
+    uint64_t maybe = 0;
+    j->box[about->box].count = d->count;
+    j->box[about->box].bytes = d->bytes;
+    if (about->box == CRASH_PROBE)
+        return;
+    for (size_t n = 0; n < j->m->ids_n; n++) {
+        const struct crash_id *id = &j->m->ids[n];
+        if (id->sender != about->box || id->device != about->device || !crash_model_may_exist(id))
+            continue;
+        maybe = maybe > id->msgid ? maybe : id->msgid;
+        if (id->stored)
+            stored = stored > id->msgid ? stored : id->msgid;
+    }
+    const struct crash_device *dev = &j->m->device[about->box][about->device - 1];
+    if (d->last.v < stored || d->finished.v < dev->finished_min)
+        FOUND(j, LOST, "box %u, device %u: last or finished msgid fell", about->box, about->device);
+    if (d->last.v > maybe)
+        FOUND(j, CORRUPT, "box %u, device %u: last msgid was never stored", about->box, about->device);
+}
+
 static void saw_status(struct judge *j, const struct asked *about, const struct sp_store_done *d);
 
 static void saw_read(struct judge *j, const struct asked *about, const struct sp_store_done *d)
@@ -172,13 +201,10 @@ static void saw_read(struct judge *j, const struct asked *about, const struct sp
               (unsigned long long)d->epoch.v);
         return;
     }
-    struct box_seen *b = &j->box[about->box];
     if (about->op == SP_STORE_RANGE)
         saw_range(j, about, d);
-    if (about->op == SP_STORE_HEAD) {
-        b->count = d->count;
-        b->bytes = d->bytes;
-    }
+    if (about->op == SP_STORE_HEAD)
+        saw_head(j, about, d);
     if (about->op == SP_STORE_STATUS)
         saw_status(j, about, d);
 }
@@ -299,8 +325,10 @@ static void judge_reads(struct judge *j)
     for (unsigned b = 0; b < CRASH_BOXES; b++)
         judge_box(j, b);
     for (unsigned b = 0; b < CRASH_BOXES; b++) {
-        for (unsigned d = 1; d <= CRASH_DEVICES; d++)
+        for (unsigned d = 1; d <= CRASH_DEVICES; d++) {
             ask_status(j, b, d);
+            ask_device(j, SP_STORE_HEAD, b, d, 0);
+        }
     }
     hear(j, saw_read);
 }

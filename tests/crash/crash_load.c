@@ -239,7 +239,7 @@ static uint32_t draw_batch(struct crash_rng *r)
 static void tick(struct crash_load *l)
 {
     struct crash_model *m = l->model;
-    m->clock_us += crash_chance(&l->rng, 4) ? CRASH_KEEP_US / 3 : crash_below(&l->rng, 400000);
+    m->clock_us += crash_chance(&l->rng, 8) ? CRASH_KEEP_US / 2 : crash_below(&l->rng, 400000);
 }
 
 void crash_load_step(struct crash_load *l)

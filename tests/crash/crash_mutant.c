@@ -158,7 +158,8 @@ static enum crash_end run_child(const char *dir, const struct victim *v, uint64_
 
 static bool is_finding(enum crash_mutation kind, enum crash_end end)
 {
-    return end == CRASH_END_WRONG || (kind == CRASH_MUTATION_VALUE && end >= CRASH_END_SILENT);
+    return end == CRASH_END_WRONG || end == CRASH_END_HANG ||
+           (kind == CRASH_MUTATION_VALUE && end >= CRASH_END_SILENT);
 }
 
 static void one(struct crash_mutants *m, const struct victim *v, uint8_t *copy, uint64_t k)

@@ -1,16 +1,20 @@
-/* calloc and free of the code under test (linked with --wrap) for blocks so large that a sanitizer takes longer to clear
- * them than a run takes: tables sized for a million sessions, of which a run touches a few pages.  Such blocks are maps
- * that are emptied by free and kept for the next run; all others are the allocator's. */
+/* calloc and free of the code under test (linked with --wrap) for blocks so large that a sanitizer takes
+ * longer to clear them than a run takes: tables sized for a million sessions, of which a run touches a few
+ * pages.  Such blocks are maps that are emptied by free and kept for the next run; all others are the
+ * allocator's. */
 #include "fuzz.h"
 
 #include <sys/mman.h>
 
 enum { BIG = 65536, BLOCKS_MAX = 64 };
 
+/* The linker asks for these names.  NOLINTBEGIN(bugprone-reserved-identifier, readability-identifier-naming)
+ */
 void *__real_calloc(size_t n, size_t size);
 void __real_free(void *p);
 void *__wrap_calloc(size_t n, size_t size);
 void __wrap_free(void *p);
+/* NOLINTEND(bugprone-reserved-identifier, readability-identifier-naming) */
 
 static struct block {
     void *p;

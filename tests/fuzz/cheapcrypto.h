@@ -1,5 +1,5 @@
-/* The shipped table of cryptographic functions with X25519 replaced by a product of odd words: two ends still agree and
- * two secrets still differ, and a target that opens many sessions is not kept busy by curves. */
+/* The shipped table of cryptographic functions with X25519 replaced by a product of odd words: two ends still
+ * agree and two secrets still differ, and a target that opens many sessions is not kept busy by curves. */
 #ifndef SP_FUZZ_CHEAPCRYPTO_H
 #define SP_FUZZ_CHEAPCRYPTO_H
 

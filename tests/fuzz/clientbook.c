@@ -105,7 +105,8 @@ static void told_message(struct clientbook *b, const struct sp_client_event *ev)
     FUZZ_CHECK(ev->from.id.n <= SP_USER_MAX);
     FUZZ_CHECK(ev->group.n <= SP_USER_MAX);
     FUZZ_CHECK(ev->body.n <= SP_PART_MAX);
-    fuzz_tell("    message of %016llx", (unsigned long long)(hash(ev->from.id) ^ hash(ev->group) ^ hash(ev->body)));
+    fuzz_tell("    message of %016llx",
+              (unsigned long long)(hash(ev->from.id) ^ hash(ev->group) ^ hash(ev->body)));
     b->last_seq = ev->seq.v;
 }
 
@@ -157,7 +158,8 @@ static void left_msg_r(struct clientbook *b, const struct sp_frame_msg_r *f)
     FUZZ_CHECK(e->to == hash(f->to));
     FUZZ_CHECK(e->body == hash(f->body));
     FUZZ_CHECK(!e->is_given_up);
-    FUZZ_CHECK(f->msgid.v > b->done.v || e->is_ended); /* when STATUS told the end, the link may have copies left */
+    FUZZ_CHECK(f->msgid.v > b->done.v ||
+               e->is_ended); /* when STATUS told the end, the link may have copies left */
     FUZZ_CHECK(e->was_seen || tinylocal_find(&b->local->disk, f->msgid) != NULL);
     e->was_seen = true;
     if ((f->flags & SP_MSG_AFTER) == 0)
@@ -174,7 +176,8 @@ static void left_frame(struct clientbook *b, const struct sp_frame *f)
         left_msg_r(b, &f->u.msg_r);
         break;
     case SP_KIND_PULL_R: /* a cursor leaves when it is durable */
-        FUZZ_CHECK((f->u.pull_r.flags & SP_PULL_CONFIRMS) == 0 || f->u.pull_r.cursor.v <= b->local->cursor_max);
+        FUZZ_CHECK((f->u.pull_r.flags & SP_PULL_CONFIRMS) == 0 ||
+                   f->u.pull_r.cursor.v <= b->local->cursor_max);
         b->pull_id = f->u.pull_r.id;
         break;
     case SP_KIND_ACK_R:

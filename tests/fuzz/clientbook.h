@@ -1,5 +1,5 @@
-/* What a client has promised its app and its gateway: who was told what, what left and when.  Its user tells it every
- * event and every frame up; it ends the run at the first promise that is broken. */
+/* What a client has promised its app and its gateway: who was told what, what left and when.  Its user tells
+ * it every event and every frame up; it ends the run at the first promise that is broken. */
 #ifndef SP_FUZZ_CLIENTBOOK_H
 #define SP_FUZZ_CLIENTBOOK_H
 
@@ -12,19 +12,19 @@ enum { CLIENTBOOK_IDS = 160 };
 
 struct clientbook_id { /* a message of ours */
     struct sp_msgid msgid;
-    uint64_t to, body;        /* hashes */
-    uint8_t told;             /* highest state told by this process */
-    bool is_ended;            /* this process told its end, or has forgotten it */
-    bool is_given_up;         /* FAILED or UNKNOWN was told, ever */
-    bool was_seen;            /* its msg:R was on the wire */
-    unsigned asked;           /* sp_client_status without answer */
+    uint64_t to, body; /* hashes */
+    uint8_t told;      /* highest state told by this process */
+    bool is_ended;     /* this process told its end, or has forgotten it */
+    bool is_given_up;  /* FAILED or UNKNOWN was told, ever */
+    bool was_seen;     /* its msg:R was on the wire */
+    unsigned asked;    /* sp_client_status without answer */
 };
 struct clientbook {
     const struct tinylocal *local;
     struct clientbook_id ids[CLIENTBOOK_IDS];
     size_t ids_n;
-    uint64_t epoch;    /* of local storage as last seen */
-    uint32_t last_seq; /* handed up, skipped or begun after */
+    uint64_t epoch;       /* of local storage as last seen */
+    uint32_t last_seq;    /* handed up, skipped or begun after */
     struct sp_msgid done; /* the highest that DONE named */
     /* What the client asked last, for answers. */
     uint16_t pull_id, ack_id, status_id;

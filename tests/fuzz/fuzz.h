@@ -1,5 +1,6 @@
-/* What every fuzz target shares: libFuzzer's entry point, a check that ends the run, copies of exactly their size so
- * that a sanitizer sees every read past the end, and a story that FUZZ_STORY=1 prints.  Knows nothing of Sampan. */
+/* What every fuzz target shares: libFuzzer's entry point, a check that ends the run, copies of exactly their
+ * size so that a sanitizer sees every read past the end, and a story that FUZZ_STORY=1 prints.  Knows nothing
+ * of Sampan. */
 #ifndef SP_FUZZ_H
 #define SP_FUZZ_H
 
@@ -11,7 +12,7 @@
 #include <string.h>
 
 /* One run.  Same bytes, same run: targets use no clock, no address and no state of an earlier run. */
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size); // NOLINT(readability-identifier-naming)
 
 /* A promise of the code under test. */
 #define FUZZ_CHECK(cond) ((cond) ? (void)0 : fuzz_fail(#cond, __FILE__, __LINE__))

@@ -1,9 +1,9 @@
-/* The production client library in the hands of a gateway that has the keys and no manners: it answers INITs as it
- * likes, sends frames of a script's choice behind the crypto, forgets, repeats, lies.  The app submits, keeps, asks,
- * is killed and starts again; its storage fails.
+/* The production client library in the hands of a gateway that has the keys and no manners: it answers INITs
+ * as it likes, sends frames of a script's choice behind the crypto, forgets, repeats, lies.  The app submits,
+ * keeps, asks, is killed and starts again; its storage fails.
  *
- * Promises: no crash, no endless turn; what clientbook.h promises; keep of what was handed up never fails while storage
- * works, and keep of more always does. */
+ * Promises: no crash, no endless turn; what clientbook.h promises; keep of what was handed up never fails
+ * while storage works, and keep of more always does. */
 #include "cheapcrypto.h"
 #include "clientbook.h"
 #include "framegen.h"
@@ -11,8 +11,18 @@
 #include "handpeer.h"
 
 #define UNIX_S 1700000000
+#define DAY    (86400 * SP_SECOND)
 
-enum { STEPS_MAX = 300, TURN_MAX = 3000, QUIET_MAX = 50, KEYS = 3, PSKS = 5, LIVES_MAX = 6, OUTBOX = 12, INBOX = 5 };
+enum {
+    STEPS_MAX = 300,
+    TURN_MAX = 3000,
+    QUIET_MAX = 50,
+    KEYS = 3,
+    PSKS = 5,
+    LIVES_MAX = 6,
+    OUTBOX = 12,
+    INBOX = 5
+};
 
 struct world {
     sp_time now;
@@ -39,7 +49,8 @@ static const char *const users[] = {"ann", "bob"};
 
 static size_t write_blob(struct world *w, uint8_t which, uint8_t *dst, size_t cap)
 {
-    struct sp_blob b = {.issued = UNIX_S - 10, .expires = UNIX_S + ((which & 1) != 0 ? 20 : 86400), .addrs_n = 1};
+    struct sp_blob b = {
+        .issued = UNIX_S - 10, .expires = UNIX_S + ((which & 1) != 0 ? 20 : 86400), .addrs_n = 1};
     size_t len = 0;
     memcpy(b.gateway_pk, w->public, sizeof b.gateway_pk);
     memset(b.psk, PSKS - 1, sizeof b.psk);
@@ -164,8 +175,14 @@ static void turn(struct world *w)
         clientbook_look(&w->book);
         poll_all(w);
         if (sp_client_deadline(w->client) > w->now)
-            return;
+            break;
     }
+    struct sp_client_stats st;
+    sp_client_read_stats(w->client, &st);
+    FUZZ_CHECK(st.outbox <= OUTBOX);
+    FUZZ_CHECK(st.outbox == sp_client_waiting(w->client));
+    FUZZ_CHECK(st.inbox <= INBOX);
+    (void)sp_client_is_settled(w->client);
 }
 
 /* ---- what the gateway does ---- */
@@ -212,15 +229,19 @@ static void step_frames(struct world *w, struct script *s, bool has_ack)
 /* ACCEPT of the last INIT. */
 static void accept(struct world *w, struct script *s)
 {
-    uint8_t frames[SP_DATAGRAM_MAX], bytes[SP_DATAGRAM_MAX], psk[32], e[32], opened[SP_DATAGRAM_MAX], how = script_u8(s);
+    uint8_t frames[SP_DATAGRAM_MAX], bytes[SP_DATAGRAM_MAX], psk[32], e[32], opened[SP_DATAGRAM_MAX],
+        how = script_u8(s);
     struct sp_init in;
     struct sp_handshake h;
     struct sp_session_keys keys;
     size_t n = 0, len = 0;
-    if (w->init_len == 0 || sp_handshake_parse((struct sp_view){w->init, w->init_len}, &in) != 0 || !find_psk(&in, psk))
+    if (w->init_len == 0 || sp_handshake_parse((struct sp_view){w->init, w->init_len}, &in) != 0 ||
+        !find_psk(&in, psk))
         return;
-    FUZZ_CHECK(sp_handshake_open(&h, cheap_crypto(), &in, w->secret, w->public, psk, opened, sizeof opened, &n) == 0);
-    struct sp_accept a = {.cid = {0, how}, .early = (how & 1) != 0, .time_s = (uint32_t)(UNIX_S + w->now / SP_SECOND)};
+    FUZZ_CHECK(sp_handshake_open(&h, cheap_crypto(), &in, w->secret, w->public, psk, opened, sizeof opened,
+                                 &n) == 0);
+    struct sp_accept a = {
+        .cid = {0, how}, .early = (how & 1) != 0, .time_s = (uint32_t)(UNIX_S + w->now / SP_SECOND)};
     if ((how & 2) != 0)
         a.time_s = script_u32(s);
     if ((how & 4) != 0)
@@ -267,9 +288,11 @@ static void step_submit(struct world *w, struct script *s)
     static const uint8_t zeros[SP_PART_MAX + 1];
     uint8_t how = script_u8(s);
     const char *to = users[how & 1];
-    struct sp_outgoing m = {.to = {(const uint8_t *)to, strlen(to)}, .flags = (how & 2) != 0 ? SP_OUT_FOUR : 0};
+    struct sp_outgoing m = {.to = {(const uint8_t *)to, strlen(to)},
+                            .flags = (how & 2) != 0 ? SP_OUT_FOUR : 0};
     struct sp_msgid id = {0};
-    m.body = (how & 0x80) != 0 ? (struct sp_view){zeros, SP_PART_MAX + (how >> 6 & 1)} : script_view(s, how >> 2 & 15);
+    m.body = (how & 0x80) != 0 ? (struct sp_view){zeros, SP_PART_MAX + (how >> 6 & 1)}
+                               : script_view(s, how >> 2 & 15);
     m.expires_s = (how & 0x40) != 0 ? 60 : 0;
     if (w->book.ids_n == CLIENTBOOK_IDS)
         return;
@@ -328,7 +351,8 @@ static void step_app(struct world *w, struct script *s)
         sp_client_network(w->client, how, w->now);
         break;
     case 2:
-        FUZZ_CHECK(sp_client_token(w->client, (struct sp_view){blob, write_blob(w, how >> 3, blob, sizeof blob)},
+        FUZZ_CHECK(sp_client_token(w->client,
+                                   (struct sp_view){blob, write_blob(w, how >> 3, blob, sizeof blob)},
                                    w->now) == 0);
         break;
     case 3:
@@ -361,7 +385,7 @@ static void wake(struct world *w)
 {
     sp_time at = sp_client_deadline(w->client);
     if (at > w->now)
-        w->now = at < w->now + 24 * 3600 * SP_SECOND ? at : w->now + 24 * 3600 * SP_SECOND;
+        w->now = at < w->now + DAY ? at : w->now + DAY;
 }
 
 static void step(struct world *w, struct script *s)

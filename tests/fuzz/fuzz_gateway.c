@@ -1,9 +1,11 @@
-/* The production core of the gateway over the reference store, and three devices of two users with valid tokens and no
- * manners.  A script connects them, sends frames of its own choice behind the crypto, replays, damages, moves addresses,
- * lets time pass, turns the wall clock; the store may delay, refuse and lose answers.
+/* The production core of the gateway over the reference store, and three devices of two users with valid
+ * tokens and no manners.  A script connects them, sends frames of its own choice behind the crypto, replays,
+ * damages, moves addresses, lets time pass, turns the wall clock; the store may delay, refuse and lose
+ * answers.
  *
- * Promises: no crash and no endless turn; received = accepted + drops; what gatebook.h promises; an address that never
- * had a session gets no more bytes than it sent; after a drain nothing is left: no session, no request, no slot. */
+ * Promises: no crash and no endless turn; received = accepted + drops; what gatebook.h promises; an address
+ * that never had a session gets no more bytes than it sent; after a drain nothing is left: no session, no
+ * request, no slot. */
 #include "cheapcrypto.h"
 #include "core.h"
 #include "framegen.h"
@@ -12,6 +14,8 @@
 #include "gateway.h"
 #include "handpeer.h"
 #include "svc_send.h"
+
+#include <sampan/err.h>
 
 #define UNIX_S   1700000000
 #define STRANGER 9 /* third byte of the address of whoever has no token */
@@ -108,6 +112,8 @@ static void open_gateway(struct world *w, uint8_t how)
 
 static void open_world(struct world *w, struct script *s)
 {
+    static const uint16_t rights[4] = {SP_RIGHT_SEND | SP_RIGHT_RECEIVE, SP_RIGHT_SEND | SP_RIGHT_RECEIVE,
+                                       SP_RIGHT_SEND, SP_RIGHT_RECEIVE};
     uint8_t how = script_u8(s), more = script_u8(s);
     memset(w, 0, sizeof *w);
     w->now = 1000 * SP_SECOND;
@@ -120,7 +126,7 @@ static void open_world(struct world *w, struct script *s)
     open_store(w, how, s);
     open_gateway(w, how);
     for (unsigned i = 0; i < GATEBOOK_WHO; i++)
-        mint(w, i, (more >> (2 * i + 1) & 3) == 3 ? SP_RIGHT_RECEIVE : SP_RIGHT_SEND | SP_RIGHT_RECEIVE);
+        mint(w, i, rights[more >> (2 * i + 1) & 3]);
     w->now += 60 * SP_SECOND; /* INITs of before the start are refused */
 }
 
@@ -261,14 +267,22 @@ static void hear(struct world *w, const struct sp_datagram *out)
 
 static void check_sums(const struct world *w)
 {
+    static const struct {
+        const char *name;
+        size_t at;
+    } fields[] = {
+#define FIELD(field, help) {#field, offsetof(struct sp_stats, field)},
+        SP_STATS(FIELD)
+#undef FIELD
+    };
     struct sp_stats st;
     uint64_t drops = 0;
     sp_gateway_read_stats(w->gateway, &st);
-#define ADD(field, help)                                                                                               \
-    if (strncmp(#field, "drop_", 5) == 0)                                                                              \
-        drops += st.field;
-    SP_STATS(ADD)
-#undef ADD
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        uint64_t value;
+        memcpy(&value, (const uint8_t *)&st + fields[i].at, sizeof value);
+        drops += strncmp(fields[i].name, "drop_", 5) == 0 ? value : 0;
+    }
     FUZZ_CHECK(st.datagrams_received == st.datagrams_accepted + drops);
     FUZZ_CHECK(st.frames_unfit == 0);
 }
@@ -292,7 +306,8 @@ static void turn(struct world *w)
 
 /* ---- steps of the script ---- */
 
-static size_t choose_frames(struct world *w, unsigned who, struct script *s, bool has_ack, uint8_t *dst, size_t cap)
+static size_t choose_frames(struct world *w, unsigned who, struct script *s, bool has_ack, uint8_t *dst,
+                            size_t cap)
 {
     const struct device *d = &w->devices[who];
     const struct handpeer *p = &d->keys[d->sessions % KEYS];
@@ -368,6 +383,12 @@ static void step_wall(struct world *w, struct script *s)
     w->wall_off_us += (how & 1) != 0 && w->wall_off_us >= span ? -span : span;
     w->book.has_aged |= w->wall_off_us > 86400 * SP_SECOND;
     sp_gateway_wall(w->gateway, unix_us(w), w->now);
+    if ((how & 0x81) != 0x81)
+        return;
+    struct sp_gateway_change change = {.message_ttl_s = how & 7, .session_life_s = 30 + how};
+    change.tokens = w->gateway->cfg.keys.tokens;
+    int err = sp_gateway_change(w->gateway, &change);
+    FUZZ_CHECK(err == (change.message_ttl_s > 0 ? 0 : SP_EINVAL));
 }
 
 static void wake(struct world *w, sp_time most)

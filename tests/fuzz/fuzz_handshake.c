@@ -1,8 +1,8 @@
-/* INIT and ACCEPT with known keys: a script makes a genuine INIT around frames of its own, changes a byte or cuts it,
- * perhaps makes the proof anew, and gives it to the gateway's steps; then the same for the ACCEPT.
+/* INIT and ACCEPT with known keys: a script makes a genuine INIT around frames of its own, changes a byte or
+ * cuts it, perhaps makes the proof anew, and gives it to the gateway's steps; then the same for the ACCEPT.
  *
- * Promises: an unchanged one opens to what was put in and both ends hold the same keys; a changed one never passes; a
- * failed try spoils nothing; nothing is read beyond the end. */
+ * Promises: an unchanged one opens to what was put in and both ends hold the same keys; a changed one never
+ * passes; a failed try spoils nothing; nothing is read beyond the end. */
 #include "crypto_sodium.h"
 #include "fuzz.h"
 #include "handshake.h"
@@ -53,7 +53,8 @@ static void prepare(struct stage *st)
 
 static void write_init(struct stage *st, struct script *s)
 {
-    struct sp_token t = {.issued = NOW_S - 5, .expires = NOW_S + 600, .device = 5, .rights = 3, .uid_len = 1, .uid = {'a'}};
+    struct sp_token t = {
+        .issued = NOW_S - 5, .expires = NOW_S + 600, .device = 5, .rights = 3, .uid_len = 1, .uid = {'a'}};
     uint8_t nonce[24] = {3}, flags = script_u8(s);
     memset(st->psk, script_u8(s), sizeof st->psk);
     memset(st->e, script_u8(s), sizeof st->e);
@@ -83,7 +84,8 @@ static void prove_anew(const struct stage *st, uint8_t *init, size_t n)
 {
     static const uint8_t label[] = "sampan-init-1";
     struct sp_view parts[2] = {{label, sizeof label - 1}, {init, n - PROOF_LEN}};
-    st->crypto->blake2b(st->crypto->self, init + n - PROOF_LEN, PROOF_LEN, (struct sp_view){st->psk, 32}, parts, 2);
+    st->crypto->blake2b(st->crypto->self, init + n - PROOF_LEN, PROOF_LEN, (struct sp_view){st->psk, 32},
+                        parts, 2);
 }
 
 /* All steps of a gateway; 0, or where it ended. */

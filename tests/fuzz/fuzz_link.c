@@ -1,10 +1,11 @@
-/* Two production links and the wire between them, driven by a script: submit, transmit, deliver, lose, double, damage,
- * move the address, let time pass, and inject datagrams that a peer with the keys could have written.
+/* Two production links and the wire between them, driven by a script: submit, transmit, deliver, lose,
+ * double, damage, move the address, let time pass, and inject datagrams that a peer with the keys could have
+ * written.
  *
- * Promises: no crash and no endless loop; each ref returns exactly once, a withdrawn one never; nothing is ACKED that has
- * not arrived; after a turn the deadline lies ahead; a datagram against the protocol closes the link and hands out
- * nothing; an address that proved nothing gets at most three times its bytes; when the wire heals every ref returns;
- * after wipe every slot is back. */
+ * Promises: no crash and no endless loop; each ref returns exactly once, a withdrawn one never; nothing is
+ * ACKED that has not arrived; after a turn the deadline lies ahead; a datagram against the protocol closes
+ * the link and hands out nothing; an address that proved nothing gets at most three times its bytes; when the
+ * wire heals every ref returns; after wipe every slot is back. */
 #include "cheapcrypto.h"
 #include "framegen.h"
 #include "fuzz.h"
@@ -82,7 +83,8 @@ static void open_end(struct world *w, int who, struct script *s, bool is_validat
                                  .keepalive_s = 25,
                                  .inbox = 64};
     sp_link_init(&e->link, &cfg, w->now);
-    handpeer_init(&e->forger, cheap_crypto(), &keys, who == CLIENT ? SP_DIR_DOWN : SP_DIR_UP, cfg.cid, w->now);
+    handpeer_init(&e->forger, cheap_crypto(), &keys, who == CLIENT ? SP_DIR_DOWN : SP_DIR_UP, cfg.cid,
+                  w->now);
 }
 
 static void close_end(struct end *e)
@@ -263,7 +265,8 @@ static void submit(struct world *w, int who, struct script *s)
 {
     static const uint8_t zeros[SP_PART_MAX];
     struct end *e = &w->end[who];
-    struct framegen g = {.dir = who == CLIENT ? SP_DIR_UP : SP_DIR_DOWN, .users = users, .users_n = 2, .epoch = 1};
+    struct framegen g = {
+        .dir = who == CLIENT ? SP_DIR_UP : SP_DIR_DOWN, .users = users, .users_n = 2, .epoch = 1};
     struct sp_frame f;
     uint8_t how = script_u8(s);
     if (e->refs_n == REFS_MAX)

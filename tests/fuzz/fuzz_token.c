@@ -1,8 +1,8 @@
 /* Connect tokens, blobs, their text form, cookies, connection ids.  First byte: which.
  *
- * Promises: nothing is read beyond its end; a token opens exactly when docs/protocol.md, step 5 of section 2.3, says so,
- * and a changed one never; what was decoded is encoded to the same bytes; a cookie holds for its address, token and ten
- * seconds only. */
+ * Promises: nothing is read beyond its end; a token opens exactly when docs/protocol.md, step 5 of
+ * section 2.3, says so, and a changed one never; what was decoded is encoded to the same bytes; a cookie
+ * holds for its address, token and ten seconds only. */
 #include "cookie.h"
 #include "crypto_sodium.h"
 #include "fuzz.h"
@@ -17,7 +17,8 @@
 static const uint8_t public_key[SP_KEY_LEN] = {7};
 static const uint8_t token_key[SP_KEY_LEN] = {9};
 
-static int open_token(const uint8_t token[SP_TOKEN_LEN], uint32_t now_s, uint32_t not_before_s, struct sp_token *out)
+static int open_token(const uint8_t token[SP_TOKEN_LEN], uint32_t now_s, uint32_t not_before_s,
+                      struct sp_token *out)
 {
     struct sp_token_keys keys = {.n = 1, .of = {{.kid = 3}}};
     memcpy(keys.of[0].key, token_key, sizeof token_key);

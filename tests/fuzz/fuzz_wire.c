@@ -1,8 +1,8 @@
 /* Frames, both directions.  First byte: the direction; the rest is what a datagram carries.
  *
- * Promises: decoding reads nothing beyond its bytes, and its views lie within them; sp_wire_check says exactly whether
- * decoding frame by frame comes to the end; a decoded frame is encoded to the bytes it came from; cut by one byte it is
- * refused. */
+ * Promises: decoding reads nothing beyond its bytes, and its views lie within them; sp_wire_check says
+ * exactly whether decoding frame by frame comes to the end; a decoded frame is encoded to the bytes it came
+ * from; cut by one byte it is refused. */
 #include "fuzz.h"
 #include "wire.h"
 

@@ -117,8 +117,8 @@ static bool is_about_form(uint8_t code)
 static void hear_msg_a(struct gatebook *b, unsigned who, unsigned session, const struct sp_frame_msg_a *f)
 {
     struct gatebook_row *row = find(b, who, f->msgid.v);
-    fuzz_tell("    msg:A to %u: msgid %llu code %u seq %u state %u", who, (unsigned long long)f->msgid.v, f->code,
-              f->seq.v, f->state);
+    fuzz_tell("    msg:A to %u: msgid %llu code %u seq %u state %u", who, (unsigned long long)f->msgid.v,
+              f->code, f->seq.v, f->state);
     FUZZ_CHECK(row != NULL || b->is_full);
     if (row == NULL)
         return;
@@ -228,8 +228,8 @@ static struct sp_store_done ask(struct sp_store_port *port, const struct sp_stor
 }
 
 /* G1, G2, G6. */
-static void check_row(struct gatebook *b, const struct gatebook_row *row, struct sp_store_port *port, sp_time *now,
-                      int64_t unix_us)
+static void check_row(struct gatebook *b, const struct gatebook_row *row, struct sp_store_port *port,
+                      sp_time *now, int64_t unix_us)
 {
     struct sp_msgid id = {row->msgid};
     struct sp_store_req req = {
@@ -253,9 +253,10 @@ static void check_row(struct gatebook *b, const struct gatebook_row *row, struct
     sp_store_release(port, &done);
 }
 
-/* G10, G13: what is still to be read was sent by whom it names, and the cursor is one that the user stated. */
-static void check_box(struct gatebook *b, unsigned user, uint32_t head_start, struct sp_store_port *port, sp_time *now,
-                      int64_t unix_us)
+/* G10, G13: what is still to be read was sent by whom it names, and the cursor is one that the user stated.
+ */
+static void check_box(struct gatebook *b, unsigned user, uint32_t head_start, struct sp_store_port *port,
+                      sp_time *now, int64_t unix_us)
 {
     struct sp_user to = {name(user)};
     struct sp_store_req req = {.op = SP_STORE_HEAD, .to = &to, .to_n = 1, .device = 1, .at_us = unix_us};
@@ -280,7 +281,8 @@ static void check_box(struct gatebook *b, unsigned user, uint32_t head_start, st
     sp_store_release(port, &done);
 }
 
-void gatebook_close(struct gatebook *b, uint32_t head_start, struct sp_store_port *port, sp_time now, int64_t unix_us)
+void gatebook_close(struct gatebook *b, uint32_t head_start, struct sp_store_port *port, sp_time now,
+                    int64_t unix_us)
 {
     for (size_t i = 0; i < b->rows_n; i++)
         check_row(b, &b->rows[i], port, &now, unix_us);

@@ -1,13 +1,20 @@
-/* What a gateway has promised: who sent what, what it answered, what it handed to whom.  Its user tells it every frame of
- * the delivery layer that goes to and comes from the gateway; it ends the run at the first promise that is broken
- * (G1, G2...: the names of the promises that the sources use too).  It never looks inside the gateway. */
+/* What a gateway has promised: who sent what, what it answered, what it handed to whom.  Its user tells it
+ * every frame of the delivery layer that goes to and comes from the gateway; it ends the run at the first
+ * promise that is broken (G1, G2...: the names of the promises that the sources use too).  It never looks
+ * inside the gateway. */
 #ifndef SP_FUZZ_GATEBOOK_H
 #define SP_FUZZ_GATEBOOK_H
 
 #include "store.h"
 #include "wire.h"
 
-enum { GATEBOOK_USERS = 2, GATEBOOK_WHO = 3, GATEBOOK_ROWS = 256, GATEBOOK_SENDS = 512, GATEBOOK_NOTICES = 256 };
+enum {
+    GATEBOOK_USERS = 2,
+    GATEBOOK_WHO = 3,
+    GATEBOOK_ROWS = 256,
+    GATEBOOK_SENDS = 512,
+    GATEBOOK_NOTICES = 256
+};
 
 /* The devices that take part. */
 struct gatebook_who {
@@ -22,8 +29,8 @@ struct gatebook_row { /* of (who, msgid) */
     uint64_t msgid;
     bool is_ok, is_told_delivered;
     uint32_t seq;
-    uint8_t told;              /* state of the last ack:N */
-    unsigned refused_in;       /* session in which it got a definite error; 0: none */
+    uint8_t told;               /* state of the last ack:N */
+    unsigned refused_in;        /* session in which it got a definite error; 0: none */
     bool is_sent_after_refusal; /* the device broke its side: it sent a refused id in a later session */
 };
 struct gatebook {
@@ -49,7 +56,9 @@ struct gatebook {
 void gatebook_sent(struct gatebook *b, unsigned who, unsigned session, struct sp_view frames);
 /* A datagram's frames came from the gateway. */
 void gatebook_heard(struct gatebook *b, unsigned who, unsigned session, struct sp_view frames);
-/* At the end: what was promised is in the store, and nothing else.  head_start: numbers of the mailboxes began there. */
-void gatebook_close(struct gatebook *b, uint32_t head_start, struct sp_store_port *port, sp_time now, int64_t unix_us);
+/* At the end: what was promised is in the store, and nothing else.  head_start: numbers of the mailboxes
+ * began there. */
+void gatebook_close(struct gatebook *b, uint32_t head_start, struct sp_store_port *port, sp_time now,
+                    int64_t unix_us);
 
 #endif

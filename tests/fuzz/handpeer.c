@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-#define TURN_AFTER (2 * 3600 * SP_SECOND)
+#define TURN_AFTER (7200 * SP_SECOND)
 
-void handpeer_init(struct handpeer *p, const struct sp_crypto *c, const struct sp_session_keys *keys, enum sp_dir dir,
-                   const uint8_t cid[8], sp_time now)
+void handpeer_init(struct handpeer *p, const struct sp_crypto *c, const struct sp_session_keys *keys,
+                   enum sp_dir dir, const uint8_t cid[8], sp_time now)
 {
     bool is_up = dir == SP_DIR_UP;
     memset(p, 0, sizeof *p);

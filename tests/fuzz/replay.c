@@ -1,12 +1,12 @@
-/* A main for builds without libFuzzer: runs the target once over each file named, and over each file of each folder
- * named.  So a corpus is an ordinary test of every build. */
+/* A main for builds without libFuzzer: runs the target once over each file named, and over each file of each
+ * folder named.  So a corpus is an ordinary test of every build. */
 #include "fuzz.h"
 
 #include <dirent.h>
 #include <sys/stat.h>
 
 #define INPUT_MAX 1048576
-#define PATH_MAX_ 4096
+#define FILE_MAX  4096
 
 static unsigned run_file(const char *path)
 {
@@ -32,7 +32,7 @@ static unsigned run_folder(const char *path)
     unsigned files = 0;
     int n = scandir(path, &names, NULL, alphasort);
     for (int i = 0; i < n; i++) {
-        char file[PATH_MAX_];
+        char file[FILE_MAX];
         bool is_hidden = names[i]->d_name[0] == '.';
         int len = snprintf(file, sizeof file, "%s/%s", path, names[i]->d_name);
         if (!is_hidden && len > 0 && (size_t)len < sizeof file)

@@ -1,5 +1,5 @@
-/* The input of a stateful target, read as a script: bytes choose steps, and further bytes their values.  A script that
- * has ended gives zeros, so every input is a script. */
+/* The input of a stateful target, read as a script: bytes choose steps, and further bytes their values.  A
+ * script that has ended gives zeros, so every input is a script. */
 #ifndef SP_FUZZ_SCRIPT_H
 #define SP_FUZZ_SCRIPT_H
 

@@ -1,5 +1,5 @@
-/* What one install remembers, in memory, with the two things a hostile world does to it: a kill forgets what was not
- * synced, and calls fail. */
+/* What one install remembers, in memory, with the two things a hostile world does to it: a kill forgets what
+ * was not synced, and calls fail. */
 #ifndef SP_FUZZ_TINYLOCAL_H
 #define SP_FUZZ_TINYLOCAL_H
 

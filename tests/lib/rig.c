@@ -847,8 +847,7 @@ struct sp_rig *sp_rig_create(const struct sp_rig_config *cfg)
     r->random = cfg->seed;
     r->endpoints = calloc(SP_RIG_ENDPOINTS_MAX, sizeof(struct endpoint *));
     SP_ENSURE(r->endpoints != NULL);
-    /* Not 0: nothing may depend on where monotonic time begins. */
-    r->now = 1000 * SP_SECOND;
+    r->now = SP_RIG_START;
     r->spin_at = -1;
     if (r->cfg.store == NULL)
         r->cfg.store = "mem:";

@@ -14,7 +14,8 @@
 #include <sampan/types.h>
 
 #define SP_RIG_ENDPOINTS_MAX 4096
-#define SP_RIG_UNIX_S        1700000000 /* wall time at virtual time 0 */
+#define SP_RIG_START         (1000 * SP_SECOND) /* not 0: nothing may depend on where monotonic time begins */
+#define SP_RIG_UNIX_S        1700000000         /* wall time at virtual time 0 */
 
 /* One datagram on its way into the wire. */
 struct sp_rig_packet {

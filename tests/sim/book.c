@@ -210,8 +210,8 @@ void sim_book_kept(struct sim_book *b, uint32_t to, uint32_t seq)
 void sim_book_joined(struct sim_book *b, uint32_t to, uint32_t seq)
 {
     for (uint32_t i = 1; i <= seq && !b->cfg.may_end; i++)
-        SP_ENSURE_SAY(slot_of(&b->boxes[to], i)->is_kept, "a new device of user %u begins with seq %u, and no app has %u",
-                      to, seq + 1, i);
+        SP_ENSURE_SAY(slot_of(&b->boxes[to], i)->is_kept,
+                      "a new device of user %u begins with seq %u, and no app has %u", to, seq + 1, i);
 }
 
 void sim_book_skipped(struct sim_book *b, uint32_t to, const struct sp_client_event *ev)

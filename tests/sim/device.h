@@ -37,8 +37,8 @@ struct sim_device {
     bool is_offline;
     sp_time hole_until[2]; /* by enum sp_model_dir */
     /* The app. */
-    bool is_slow; /* it keeps nothing */
-    bool is_new; /* it was handed nothing yet: the mailbox may have begun long ago */
+    bool is_slow;       /* it keeps nothing */
+    bool is_new;        /* it was handed nothing yet: the mailbox may have begun long ago */
     uint32_t handed;    /* in this process, or the cursor that it began with */
     uint32_t persisted; /* in the app's database */
     uint32_t kept;      /* told to the library */

@@ -153,6 +153,7 @@ static void make_rig(struct world *w, const char *dir)
         .token_life_s = TOKEN_S,
         .is_quick = w->scene.note.level < 2};
     make_url(p, dir, url);
+    cfg.limits.faults.until = SP_RIG_START + p->active_us;
     w->scene.rig = sp_rig_create(&cfg);
     sp_rig_set_filter(w->scene.rig, filter, w);
 }
@@ -283,11 +284,14 @@ static void check_empty(struct world *w)
                       tables[i].name);
 }
 
-/* Receipts for our own senders; those who lied and left are owed theirs for ever. */
+/* Receipts for our own senders; those who lied and left are owed theirs for ever, and so are apps that
+ * forgot. */
 static void check_owed(const struct world *w)
 {
     const struct sp_gateway *g = sp_rig_gateway(w->scene.rig);
     const struct sp_node *node;
+    if (w->scene.plan.forget_percent > 0)
+        return;
     SP_LIST_FOREACH (node, &g->owed_all) {
         const struct sp_owed *o = SP_LIST_ITEM(node, const struct sp_owed, all);
         SP_ENSURE_SAY(o->device->account->id[0] != 'u',

@@ -4,7 +4,7 @@
 static void start(struct kit *k, int64_t max_delay_us)
 {
     *k = (struct kit){.engine = KIT_FAULT, .wall_us = KIT_T0};
-    k->cfg = (struct sp_store_config){.faults = {true, 0, 0, 0, max_delay_us}};
+    k->cfg = (struct sp_store_config){.faults = {true, 0, 0, 0, max_delay_us, 0}};
     (void)snprintf(k->url, sizeof(k->url), "fault:3:mem:");
     kit_open(k);
 }

@@ -183,3 +183,43 @@ Test(lmdb_guard, a_link_in_place_of_the_file_is_refused)
     cr_assert_eq(open_store(dir, reason), SP_EIO);
     remove_all(dir);
 }
+
+/* A power cut while the store is created leaves some of the sectors of LMDB's first two pages: nothing was
+ * ever stored, so creation begins anew.  With a commit in either meta page it does not. */
+Test(lmdb_guard, an_interrupted_creation_begins_anew)
+{
+    enum { PAGE = 4096 };
+    char dir[64];
+    char reason[200] = "";
+    uint8_t unborn[3 * PAGE] = {0};
+    uint32_t head[8] = {0, 0, 0x80000, 0, 0xBEEFC0DE, 1, 0, 0};
+    uint32_t page_size = PAGE;
+    uint64_t last_page = 1;
+    folder(dir);
+    for (size_t p = 0; p < 2; p++) {
+        head[0] = (uint32_t)p;
+        memcpy(unborn + p * PAGE, head, sizeof(head));
+        memcpy(unborn + p * PAGE + 40, &page_size, sizeof(page_size));
+        memcpy(unborn + p * PAGE + 136, &last_page, sizeof(last_page));
+    }
+    memset(unborn + 2 * PAGE, 'x', PAGE);
+    for (unsigned lost = 0; lost < 4; lost++) {
+        uint8_t b[3 * PAGE];
+        memcpy(b, unborn, sizeof(b));
+        for (size_t p = 0; p < 2; p++) {
+            if (lost & 1U << p)
+                memset(b + p * PAGE, 0, 512);
+        }
+        static const size_t sizes[] = {512, PAGE, PAGE + 512, 2 * PAGE, 3 * PAGE};
+        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+            write_file(dir, b, sizes[i]);
+            cr_assert_eq(open_store(dir, reason), 0, "lost %u, %zu bytes: %s", lost, sizes[i], reason);
+        }
+    }
+    unborn[PAGE + 144] = 1; /* the second meta page names a commit, the first is lost */
+    memset(unborn, 0, 512);
+    write_file(dir, unborn, sizeof(unborn));
+    cr_assert_eq(open_store(dir, reason), SP_ECORRUPT);
+    cr_assert_eq(size_of(dir), 3 * PAGE, "the file is left alone");
+    remove_all(dir);
+}
