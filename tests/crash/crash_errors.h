@@ -11,7 +11,8 @@ struct crash_errors {
     uint64_t seed;
     char dir[CRASH_PATH];
     uint64_t runs, met, cuts, fills, findings;
-    uint64_t confirms, confirms_ok; /* after ENOSPC */
+    /* After ENOSPC: messages, those refused with SP_ENOSPACE; confirms, those OK; the others are unknown. */
+    uint64_t fulls, fulls_named, confirms, confirms_ok;
 };
 
 /* For each kind of fault and each n: a run in which the n-th call meets it.  Adds figures, prints findings.

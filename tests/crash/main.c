@@ -216,11 +216,14 @@ static int report_errors(const struct options *o, const struct job *jobs, double
         sum.cuts += e->cuts;
         sum.fills += e->fills;
         sum.findings += e->findings;
+        sum.fulls += e->fulls;
+        sum.fulls_named += e->fulls_named;
         sum.confirms += e->confirms;
         sum.confirms_ok += e->confirms_ok;
     }
-    printf("on a full disk %" PRIu64 " of %" PRIu64 " confirms OK, the others unknown; %.1f s\n",
-           sum.confirms_ok, sum.confirms, took);
+    printf("on a full disk %" PRIu64 " of %" PRIu64 " messages refused by name, %" PRIu64 " of %" PRIu64
+           " confirms OK, the others unknown; %.1f s\n",
+           sum.fulls_named, sum.fulls, sum.confirms_ok, sum.confirms, took);
     printf("%" PRIu64 " runs, %" PRIu64 " met their fault, %" PRIu64 " power cuts after it, %" PRIu64
            " fills, findings %" PRIu64 ", seed %" PRIu64 "\n",
            sum.runs, sum.met, sum.cuts, sum.fills, sum.findings, o->seed);

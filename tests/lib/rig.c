@@ -1,5 +1,5 @@
 /* One heap of events: datagrams that arrive, and endpoints that wake. */
-#include "rig.h"
+#include "rig_inside.h"
 
 #include "agenda.h"
 #include "crypto_sodium.h"
@@ -11,94 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define GATEWAY      (-1) /* who of an item of the agenda; others: an endpoint */
-#define CALL         (-2)
-#define SPINS_MAX    20000 /* turns at one instant before the test is ended as spinning */
-#define NAME_MAX_LEN 16
-#define HOLD_US      (100 * SP_MS) /* a reordered datagram waits no longer than this */
-#define TALLIES_MAX  256
-#define QUEUE_MAX    512 /* datagrams in the socket of one who pauses */
-
-struct letter {          /* a datagram on the wire */
-    struct letter *next; /* of those that are vacant */
-    struct sp_addr from, to;
-    size_t len, cap;
-    uint8_t bytes[];
-};
-struct call { /* somebody wants to be called at a time */
-    sp_rig_call *fn;
-    void *self;
-};
-struct rest {          /* of an endpoint or the gateway, between its turns */
-    sp_time wake_at;   /* when it wants the next */
-    sp_time booked_at; /* the earliest wake-up in the agenda; SP_NEVER: none */
-    sp_time paused_until;
-    unsigned queued; /* datagrams that wait for the end of the pause */
-};
-struct held { /* a reordered datagram: behind so many later ones */
-    struct letter *letter;
-    unsigned behind;
-    sp_time until;
-};
-struct frames { /* of one packet, in the clear */
-    uint8_t bytes[SP_DATAGRAM_MAX];
-    size_t n;
-};
-struct endpoint {
-    struct sp_rig *rig;
-    int number;
-    bool is_on;
-    const struct sp_rig_ops *ops;
-    void *self;
-    struct sp_addr addr;
-    struct sp_model model;
-    uint64_t packets[3]; /* by direction: into the wire */
-    uint64_t judged[SP_MODEL_DIRS];
-    struct held held[SP_MODEL_DIRS];
-    struct sp_glass glass;
-    struct frames sealed; /* of the packet sealed last */
-    struct rest rest;
-    char name[NAME_MAX_LEN];
-};
-struct tally { /* bytes of an address */
-    struct sp_addr addr;
-    uint64_t to, from;
-};
-struct sp_rig {
-    struct sp_rig_config cfg;
-    uint64_t random;
-    sp_time now;
-    const struct sp_crypto *crypto;
-    struct sp_agenda agenda;
-    struct letter *vacant; /* letters to be written again */
-    unsigned held_n;       /* letters held in all endpoints */
-    struct endpoint **endpoints;
-    int endpoints_n;
-    struct sp_store *store;
-    struct sp_store_port *port;
-    struct sp_gateway *gateway;
-    struct sp_glass glass;
-    struct frames sealed; /* of the packet that the gateway sealed last */
-    bool is_hanging;
-    struct rest rest; /* of the gateway */
-    int64_t wall_off_us;
-    struct doom {
-        uint64_t left; /* points of its turns that the gateway still passes, plus 1; 0: it lives */
-        sp_rig_call *fn;
-        void *self;
-    } doom;
-    struct sp_rig_filter_slot {
-        sp_rig_filter *filter;
-        void *self;
-    } filter;
-    struct tally tallies[TALLIES_MAX];
-    size_t tallies_n;
-    struct sp_trace *trace;
-    sp_time trace_from;
-    unsigned spins;
-    sp_time spin_at;
-};
 
 /* ---- random numbers: splitmix64 (Steele, Lea, Flood 2014) ---- */
 
@@ -115,7 +27,7 @@ sp_time sp_rig_draw_time(struct sp_rig *r, sp_time below)
     return (sp_time)(sp_rig_draw(r) % (uint64_t)below);
 }
 
-static void draw_bytes(struct sp_rig *r, uint8_t *dst, size_t n)
+void sp_rig_draw_bytes(struct sp_rig *r, uint8_t *dst, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         dst[i] = (uint8_t)(sp_rig_draw(r) >> 56);
@@ -129,7 +41,7 @@ static void push(struct sp_rig *r, sp_time at, int who, void *what)
 }
 
 /* A wake-up at rest->wake_at, unless one that is early enough is booked: it will look again. */
-static void book(struct sp_rig *r, struct rest *rest, int who)
+void sp_rig_book(struct sp_rig *r, struct rest *rest, int who)
 {
     if (rest->wake_at >= rest->booked_at)
         return;
@@ -305,7 +217,7 @@ static void turn_endpoint(struct sp_rig *r, struct endpoint *e)
     e->rest.wake_at = e->ops->deadline(e->self);
     if (e->rest.wake_at < r->now)
         e->rest.wake_at = r->now;
-    book(r, &e->rest, e->number);
+    sp_rig_book(r, &e->rest, e->number);
 }
 
 static bool is_store_awake(const struct sp_rig *r)
@@ -360,7 +272,7 @@ static bool pass_gateway(struct sp_rig *r, size_t *done)
     return !pass_point(r) && transmit_gateway(r);
 }
 
-static void turn_gateway(struct sp_rig *r)
+void sp_rig_turn_gateway(struct sp_rig *r)
 {
     size_t done = 0;
     if (r->gateway == NULL || r->is_hanging || r->rest.paused_until > r->now)
@@ -373,7 +285,7 @@ static void turn_gateway(struct sp_rig *r)
     sp_time store = sp_store_deadline(r->port);
     if (store < r->rest.wake_at)
         r->rest.wake_at = store;
-    book(r, &r->rest, GATEWAY);
+    sp_rig_book(r, &r->rest, GATEWAY);
 }
 
 /* Whether the datagram waits in the socket of one who pauses, or was lost because that is full. */
@@ -396,7 +308,7 @@ static void arrive_at_gateway(struct sp_rig *r, struct letter *l)
     if (r->gateway != NULL)
         sp_gateway_receive(r->gateway, &d, 1, r->now);
     end_letter(r, l);
-    turn_gateway(r);
+    sp_rig_turn_gateway(r);
 }
 
 static void arrive(struct sp_rig *r, struct letter *l, int who)
@@ -439,9 +351,9 @@ static void wake(struct sp_rig *r, int who)
     if (rest->paused_until > r->now)
         return; /* the end of the pause is booked */
     if (rest->wake_at > r->now)
-        book(r, rest, who);
+        sp_rig_book(r, rest, who);
     else if (who == GATEWAY)
-        turn_gateway(r);
+        sp_rig_turn_gateway(r);
     else
         turn_endpoint(r, r->endpoints[who]);
 }
@@ -592,7 +504,7 @@ void sp_rig_poke(struct sp_rig *r, int endpoint)
 {
     struct endpoint *e = r->endpoints[endpoint];
     e->rest.wake_at = r->now;
-    book(r, &e->rest, endpoint);
+    sp_rig_book(r, &e->rest, endpoint);
 }
 
 static void pause(struct sp_rig *r, struct rest *rest, int who, sp_time for_us)
@@ -653,155 +565,6 @@ uint64_t sp_rig_note_packets(const struct sp_rig *r, int endpoint, int dir)
 {
     return r->endpoints[endpoint]->packets[dir];
 }
-
-/* ---- the gateway ---- */
-
-static void open_store(struct sp_rig *r)
-{
-    char reason[256] = "";
-    struct sp_store_config limits = r->cfg.limits;
-    limits.manual = true;
-    limits.reason = reason;
-    limits.reason_cap = sizeof reason;
-    int err = sp_store_open(&r->store, r->cfg.store, &limits);
-    SP_ENSURE_SAY(err == 0, "%s: %d %s", r->cfg.store, err, reason);
-}
-
-static int64_t wall_us(const struct sp_rig *r)
-{
-    return sp_rig_unix_s(r) * 1000000 + r->now % SP_SECOND + r->wall_off_us;
-}
-
-void sp_rig_kill_gateway(struct sp_rig *r)
-{
-    sp_gateway_destroy(&r->gateway);
-    r->rest.wake_at = SP_NEVER;
-    r->rest.paused_until = 0;
-    r->is_hanging = false;
-    r->doom.left = 0;
-}
-
-void sp_rig_doom_gateway(struct sp_rig *r, uint64_t points, sp_rig_call *fn, void *self)
-{
-    r->doom = (struct doom){points + 1, fn, self};
-}
-
-void sp_rig_save_gateway(struct sp_rig *r)
-{
-    r->doom.left = 0;
-    if (r->rest.paused_until > r->now) {
-        r->rest.paused_until = r->rest.wake_at = r->now;
-        book(r, &r->rest, GATEWAY);
-    }
-}
-
-void sp_rig_set_wall(struct sp_rig *r, int64_t off_us)
-{
-    r->wall_off_us = off_us;
-    if (r->gateway != NULL)
-        sp_gateway_wall(r->gateway, wall_us(r), r->now);
-}
-
-struct sp_store *sp_rig_store(struct sp_rig *r)
-{
-    return r->store;
-}
-
-void sp_rig_hang_gateway(struct sp_rig *r)
-{
-    r->is_hanging = true;
-}
-
-void sp_rig_set_limits(struct sp_rig *r, const struct sp_store_config *limits)
-{
-    r->cfg.limits = *limits;
-}
-
-unsigned sp_rig_note_x25519(const struct sp_rig *r)
-{
-    return r->glass.x25519_n;
-}
-
-void sp_rig_start_gateway(struct sp_rig *r, bool reopen)
-{
-    SP_ENSURE(r->gateway == NULL);
-    if (reopen) {
-        sp_store_close(&r->store);
-        open_store(r);
-    }
-    SP_ENSURE(sp_store_attach(r->store, &r->port) == 0);
-    struct sp_gateway_config cfg = r->cfg.gateway;
-    cfg.unix_us = wall_us(r);
-    draw_bytes(r, cfg.seed, sizeof cfg.seed);
-    SP_ENSURE(sp_gateway_create(&r->gateway, &cfg, r->port, r->now) == 0);
-    turn_gateway(r);
-}
-
-struct sp_gateway *sp_rig_gateway(struct sp_rig *r)
-{
-    return r->gateway;
-}
-
-struct sp_store_port *sp_rig_port(struct sp_rig *r)
-{
-    return r->port;
-}
-
-static uint64_t drops_of(const struct sp_stats *st)
-{
-    uint64_t sum = 0;
-#define ADD(name, help)                                                                                      \
-    if (strncmp(#name, "drop_", 5) == 0)                                                                     \
-        sum += st->name;
-    SP_STATS(ADD)
-#undef ADD
-    return sum;
-}
-
-struct sp_stats sp_rig_stats(struct sp_rig *r)
-{
-    struct sp_stats st;
-    sp_gateway_read_stats(r->gateway, &st);
-    SP_ENSURE_SAY(st.datagrams_received == st.datagrams_accepted + drops_of(&st),
-                  "a datagram is not accounted for");
-    return st;
-}
-
-/* ---- tokens ---- */
-
-void sp_rig_token(struct sp_rig *r, const char *user, uint32_t device, uint16_t rights,
-                  uint8_t token[SP_TOKEN_LEN], uint8_t psk[SP_KEY_LEN])
-{
-    const struct sp_gateway_keys *k = &r->cfg.gateway.keys;
-    struct sp_token t = {.issued = (uint32_t)sp_rig_unix_s(r),
-                         .expires = (uint32_t)sp_rig_unix_s(r) + r->cfg.token_life_s,
-                         .device = device,
-                         .rights = rights,
-                         .uid_len = (uint8_t)strlen(user)};
-    uint8_t nonce[24];
-    draw_bytes(r, nonce, sizeof nonce);
-    draw_bytes(r, psk, SP_KEY_LEN);
-    draw_bytes(r, t.token_id, sizeof t.token_id);
-    memcpy(t.psk, psk, SP_KEY_LEN);
-    memcpy(t.uid, user, strlen(user));
-    int err = sp_token_seal(r->crypto, &t, k->tokens.of[0].kid, k->tokens.of[0].key, nonce, k->public, token);
-    SP_ENSURE(err == 0);
-}
-
-size_t sp_rig_blob(struct sp_rig *r, const char *user, uint32_t device, uint16_t rights, uint8_t *dst,
-                   size_t cap)
-{
-    struct sp_blob b = {.issued = (uint32_t)sp_rig_unix_s(r),
-                        .expires = (uint32_t)sp_rig_unix_s(r) + r->cfg.token_life_s,
-                        .addrs_n = 1,
-                        .addrs = {sp_rig_gateway_addr()}};
-    size_t len = 0;
-    sp_rig_token(r, user, device, rights, b.token, b.psk);
-    memcpy(b.gateway_pk, r->cfg.gateway.keys.public, sizeof b.gateway_pk);
-    SP_ENSURE(sp_token_blob_encode(&b, dst, cap, &len) == 0);
-    return len;
-}
-
 /* ---- the world ---- */
 
 sp_time sp_rig_now(const struct sp_rig *r)
@@ -829,12 +592,12 @@ static void fill_gateway_config(struct sp_rig *r)
     struct sp_gateway_config *g = &r->cfg.gateway;
     sp_glass_init(&r->glass, r->crypto, r->cfg.is_quick ? NULL : see_gateway, r);
     g->crypto = &r->glass.table;
-    draw_bytes(r, g->keys.secret, sizeof g->keys.secret);
+    sp_rig_draw_bytes(r, g->keys.secret, sizeof g->keys.secret);
     g->crypto->x25519_base(g->crypto->self, g->keys.public, g->keys.secret);
     g->keys.tokens.n = 1;
-    draw_bytes(r, g->keys.tokens.of[0].key, sizeof g->keys.tokens.of[0].key);
-    draw_bytes(r, g->keys.cids.check, sizeof g->keys.cids.check);
-    draw_bytes(r, g->keys.cids.reset, sizeof g->keys.cids.reset);
+    sp_rig_draw_bytes(r, g->keys.tokens.of[0].key, sizeof g->keys.tokens.of[0].key);
+    sp_rig_draw_bytes(r, g->keys.cids.check, sizeof g->keys.cids.check);
+    sp_rig_draw_bytes(r, g->keys.cids.reset, sizeof g->keys.cids.reset);
     if (g->sessions_max == 0)
         g->sessions_max = 64;
 }
@@ -856,7 +619,7 @@ struct sp_rig *sp_rig_create(const struct sp_rig_config *cfg)
     r->crypto = cfg->crypto != NULL ? cfg->crypto : sp_crypto_sodium();
     r->rest = (struct rest){.wake_at = SP_NEVER, .booked_at = SP_NEVER};
     fill_gateway_config(r);
-    open_store(r);
+    sp_rig_open_store(r);
     sp_rig_start_gateway(r, false);
     return r;
 }
