@@ -1,4 +1,5 @@
-/* A few slots for requests, a few for the app's questions, all walked: both are small. */
+/* A few slots for requests, a few for the app's questions, all walked: both are small.  Whether there is
+ * anything to walk for is counted, since that is asked at each turn. */
 #include "ask.h"
 
 #include <sampan/err.h>
@@ -20,6 +21,7 @@ int sp_ask_app(struct sp_ask *a, struct sp_msgid id)
             continue;
         a->app[i].stage = SP_ASK_WANTED;
         a->app[i].msgid = id;
+        a->wanted_n++;
         return 0;
     }
     return SP_EFULL;
@@ -27,10 +29,7 @@ int sp_ask_app(struct sp_ask *a, struct sp_msgid id)
 
 bool sp_ask_is_wanted(const struct sp_ask *a)
 {
-    for (size_t i = 0; i < SP_ASK_APP_MAX; i++)
-        if (a->app[i].stage == SP_ASK_WANTED)
-            return true;
-    return false;
+    return a->wanted_n > 0;
 }
 
 bool sp_ask_has_room(const struct sp_ask *a)
@@ -43,10 +42,11 @@ bool sp_ask_has_room(const struct sp_ask *a)
 
 static void add_wanted(struct sp_ask *a, struct sp_frame_status_r *f)
 {
-    for (size_t i = 0; i < SP_ASK_APP_MAX && f->n < SP_STATUS_MAX; i++) {
+    for (size_t i = 0; a->wanted_n > 0 && i < SP_ASK_APP_MAX && f->n < SP_STATUS_MAX; i++) {
         if (a->app[i].stage != SP_ASK_WANTED)
             continue;
         a->app[i].stage = SP_ASK_ASKED;
+        a->wanted_n--;
         f->msgids[f->n++] = a->app[i].msgid;
     }
 }
@@ -116,6 +116,7 @@ static void tell_app(struct sp_ask *a, struct sp_msgid id, uint8_t state, struct
         if (a->app[i].stage != SP_ASK_ASKED || a->app[i].msgid.v != id.v)
             continue;
         a->app[i].stage = SP_ASK_ANSWERED;
+        a->answered_n++;
         a->app[i].state = state;
         a->app[i].seq = seq;
     }
@@ -137,25 +138,26 @@ void sp_ask_reset(struct sp_ask *a)
 {
     for (size_t i = 0; i < SP_ASK_REQUESTS_MAX; i++)
         sp_ask_cancel(&a->requests[i]);
-    for (size_t i = 0; i < SP_ASK_APP_MAX; i++)
-        if (a->app[i].stage == SP_ASK_ASKED)
-            a->app[i].stage = SP_ASK_WANTED;
+    for (size_t i = 0; i < SP_ASK_APP_MAX; i++) {
+        if (a->app[i].stage != SP_ASK_ASKED)
+            continue;
+        a->app[i].stage = SP_ASK_WANTED;
+        a->wanted_n++;
+    }
 }
 
 bool sp_ask_has_event(const struct sp_ask *a)
 {
-    for (size_t i = 0; i < SP_ASK_APP_MAX; i++)
-        if (a->app[i].stage == SP_ASK_ANSWERED)
-            return true;
-    return false;
+    return a->answered_n > 0;
 }
 
 int sp_ask_poll(struct sp_ask *a, struct sp_client_event *ev)
 {
-    for (size_t i = 0; i < SP_ASK_APP_MAX; i++) {
+    for (size_t i = 0; a->answered_n > 0 && i < SP_ASK_APP_MAX; i++) {
         if (a->app[i].stage != SP_ASK_ANSWERED)
             continue;
         a->app[i].stage = SP_ASK_VACANT;
+        a->answered_n--;
         *ev = (struct sp_client_event){.kind = SP_CLIENT_STATUS,
                                        .msgid = a->app[i].msgid,
                                        .state = a->app[i].state,

@@ -28,6 +28,7 @@ struct sp_ask {
         uint8_t state;
         struct sp_seq seq;
     } app[SP_ASK_APP_MAX];
+    size_t wanted_n, answered_n; /* of the app's, in these stages */
 };
 
 void sp_ask_init(struct sp_ask *a, struct sp_rng *rng);

@@ -65,6 +65,9 @@ int sp_connect_token(struct sp_connect *c, struct sp_view blob, sp_time now)
     c->ticket.is_held = false;
     c->addr = 0;
     c->is_token_told = c->wants_token = false;
+    c->is_fresh = true;
+    /* Whoever issued it knows the time: if it seems to have expired already, it is our time that is wrong. */
+    c->is_time_told &= (int64_t)fresh.expires > gateway_time(c, now);
     if (!c->is_time_told && gateway_time(c, now) < (int64_t)fresh.issued) {
         c->time_s = (int64_t)fresh.issued;
         c->time_at = now;
@@ -156,11 +159,13 @@ static int build(struct sp_connect *c, struct sp_view cookie, sp_time now)
 }
 
 /* Drops a ticket that met silence or has expired, and asks for a blob when nothing usable is left.  The
- * blob's end is final only if the time is the gateway's own: a wrong clock must not lock a user out.  false:
- * an attempt is useless. */
+ * blob's end is final only if the time is the gateway's own: a wrong clock must not lock a user out, nor ask
+ * for blob after blob faster than one can be tried.  false: an attempt is useless. */
 static bool choose_credential(struct sp_connect *c, sp_time now)
 {
     int64_t time_s = gateway_time(c, now);
+    bool was_fresh = c->is_fresh;
+    c->is_fresh = false;
     if (c->ticket.is_held && (c->ticket.unanswered >= TICKET_TRIES || c->ticket.expires_s <= time_s))
         c->ticket.is_held = false;
     if (c->ticket.is_held) {
@@ -169,7 +174,7 @@ static bool choose_credential(struct sp_connect *c, sp_time now)
     }
     if ((int64_t)c->blob.expires > time_s)
         return true;
-    c->wants_token |= !c->is_token_told;
+    c->wants_token |= !c->is_token_told && (c->is_time_told || !was_fresh);
     return !c->is_time_told;
 }
 

@@ -33,6 +33,7 @@ struct sp_connect {
     bool is_spare;      /* a session is there but dark: single INITs */
     bool wants_token;   /* to tell the app, once */
     bool is_token_told; /* for this blob */
+    bool is_fresh;      /* the app has just fetched this blob, and no attempt has begun with it */
     unsigned level;     /* attempts since the last confirmed session */
     unsigned retries;   /* RETRYs honored in this attempt */
     unsigned copies;    /* of this INIT sent so far */

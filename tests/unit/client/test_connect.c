@@ -277,6 +277,71 @@ Test(connect, an_expired_blob_stops_when_the_gateway_told_the_time)
     cr_expect(sp_connect_take_wants_token(&r->c));
 }
 
+/* A new blob, and a session is wanted with it. */
+static void give_blob(struct rig *r, uint32_t issued)
+{
+    uint8_t blob[SP_BLOB_MAX];
+    size_t len = mint_blob(&r->mint, "ann", issued, LIFE, 1, blob, sizeof blob);
+    cr_assert_eq(sp_connect_token(&r->c, (struct sp_view){blob, len}, r->now), 0);
+    sp_connect_start(&r->c, 0, r->now);
+}
+
+Test(connect, a_new_blob_is_tried_before_the_next_is_asked_for)
+{
+    struct rig *r = open_rig_at(UNIX + 86400, 1); /* the clock is a day ahead */
+    sp_connect_start(&r->c, 0, r->now);
+    wait_init(r);
+    cr_expect(sp_connect_take_wants_token(&r->c));
+    for (uint32_t i = 1; i < 5; i++) {
+        give_blob(r, UNIX + i);
+        wait_init(r);
+        cr_expect_not(sp_connect_take_wants_token(&r->c), "the first attempt with it");
+    }
+    while (!sp_connect_take_wants_token(&r->c))
+        wait_init(r);
+    cr_expect_eq(r->c.copies, 1, "the second");
+}
+
+Test(connect, a_new_blob_that_seems_to_have_expired_corrects_the_time)
+{
+    struct rig *r = open_rig();
+    struct mint_visit v;
+    struct sp_accept said;
+    struct sp_session_keys keys;
+    struct sp_connect_session got;
+    uint8_t accept[SP_DATAGRAM_MAX];
+    sp_connect_start(&r->c, 0, r->now);
+    wait_init(r);
+    cr_assert_eq(mint_open(&r->mint, r->buf, r->out.len, UNIX, &v), 0);
+    size_t len = mint_accept(&r->mint, &v, UNIX + 86400, accept, &said, &keys); /* wrong for that moment */
+    cr_assert_eq(sp_connect_accept(&r->c, accept, len, &got, r->now), 0);
+    give_blob(r, UNIX + 5);
+    wait_init(r);
+    cr_expect_not(sp_connect_take_wants_token(&r->c));
+}
+
+Test(connect, a_blob_that_expires_untried_is_asked_for_again)
+{
+    struct rig *r = open_rig();
+    struct mint_visit v;
+    struct sp_accept said;
+    struct sp_session_keys keys;
+    struct sp_connect_session got;
+    uint8_t accept[SP_DATAGRAM_MAX];
+    sp_connect_start(&r->c, 0, r->now);
+    wait_init(r);
+    cr_assert_eq(mint_open(&r->mint, r->buf, r->out.len, UNIX, &v), 0);
+    size_t len = mint_accept(&r->mint, &v, UNIX, accept, &said, &keys);
+    cr_assert_eq(sp_connect_accept(&r->c, accept, len, &got, r->now), 0);
+    sp_connect_note_confirmed(&r->c);
+    give_blob(r, UNIX);
+    sp_connect_stop(&r->c); /* a session is there */
+    r->now += LIFE * SP_SECOND;
+    sp_connect_start(&r->c, 0, r->now);
+    cr_expect_not(send(r));
+    cr_expect(sp_connect_take_wants_token(&r->c));
+}
+
 /* Gives the client a ticket, which the gateway would open like a token of version 2. */
 static void give_ticket(struct rig *r, uint32_t life_s)
 {
