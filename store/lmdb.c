@@ -10,7 +10,6 @@
 
 #define READS_PER_POLL      64U
 #define READ_BYTES_PER_POLL ((size_t)4 * 1024 * 1024)
-#define READERS_MAX         (SP_STORE_PORTS_MAX + 8U)
 
 /* What rule 1 of docs/store-format.md allows; never NOSYNC, NOMETASYNC, WRITEMAP, NOLOCK or NOMEMINIT. */
 #define ENV_FLAGS (MDB_NOTLS | MDB_NORDAHEAD)
@@ -48,7 +47,7 @@ static int open_env(struct sp_lmdb *db, const char *dir)
     if (!rc)
         rc = mdb_env_set_maxdbs(db->env, SP_LMDB_TREES + 1);
     if (!rc)
-        rc = mdb_env_set_maxreaders(db->env, READERS_MAX);
+        rc = mdb_env_set_maxreaders(db->env, SP_LMDB_READERS_MAX);
     if (!rc)
         rc = mdb_env_set_mapsize(db->env, db->cfg.map_size);
     if (!rc)
@@ -143,6 +142,9 @@ static int load_meta(struct sp_lmdb_txn *t, bool fresh)
 static int open_store(struct sp_lmdb *db, bool fresh)
 {
     struct sp_lmdb_txn t;
+    sp_lmdb_guard_look(&db->guard, db->env);
+    if (db->guard.failed)
+        return open_error(&db->cfg, "cannot allocate", EIO);
     int rc = sp_lmdb_row_begin(&t, db);
     if (rc)
         return open_error(&db->cfg, "cannot begin", rc);

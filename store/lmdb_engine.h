@@ -18,6 +18,8 @@
 #define SP_LMDB_BATCH_BYTES_MAX ((size_t)4 * 1024 * 1024) /* ... and bytes of their bodies ... */
 #define SP_LMDB_BATCH_WORK_MAX  16384U                    /* ... and messages touched */
 
+#define SP_LMDB_READERS_MAX (SP_STORE_PORTS_MAX + 8U)
+
 struct sp_lmdb_port {
     struct sp_engine_port base;
     struct sp_lmdb_port *next;
@@ -68,10 +70,12 @@ struct sp_lmdb {
 struct sp_lmdb_txn {
     struct sp_lmdb *db;
     MDB_txn *txn;
-    bool writes;   /* a write transaction */
-    bool changed;  /* something was written */
-    int fatal;     /* LMDB's error that ends the transaction */
-    unsigned work; /* messages touched */
+    bool writes;        /* a write transaction */
+    bool changed;       /* something was written */
+    int fatal;          /* LMDB's error that ends the transaction */
+    unsigned work;      /* messages touched */
+    size_t pages_bytes; /* of the pages that its changes may take, an estimate from above */
+    struct sp_lmdb_mkey last[SP_LMDB_TREES]; /* where each tree was changed last */
     struct {
         bool there, dirty;
         struct sp_lmdb_mkey mkey;

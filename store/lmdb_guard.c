@@ -10,16 +10,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
-#define LOOK_EVERY     64U
-#define LOOK_SHARE     8U /* of the reserve: after so much growth the disk is looked at too */
 #define FULL_PERCENT   90U
 #define DATA_NAME      "data.mdb"
+#define LOCK_NAME      "lock.mdb"
+#define LOCK_BYTES     32768 /* more than SP_LMDB_READERS_MAX slots of 64 bytes and their head */
 #define LMDB_MAGIC     0xBEEFC0DEU
 #define LMDB_VERSION   1U
-#define FREE_DBI       0U /* LMDB's own tree of free pages */
 #define META_BYTES_MAX 256U
 #define SECTOR         512U
 #define UNBORN_MAX     ((uint64_t)2 * 65536) /* two meta pages of the largest size */
@@ -178,6 +176,22 @@ static int check_file(int dir_fd, const struct sp_store_config *cfg, bool *fresh
     return err;
 }
 
+/* LMDB writes its table of readers through a map, and a file system without room answers that with SIGBUS: so
+ * the table's blocks are allocated before. */
+static int hold_lock_file(int dir_fd, const struct sp_store_config *cfg)
+{
+    int fd = openat(dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int error = fd < 0 ? errno : 0;
+    if (fd >= 0 && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, LOCK_BYTES) != 0)
+        error = errno;
+    if (fd >= 0)
+        (void)close(fd);
+    if (error == 0 || error == EOPNOTSUPP || error == ENOSYS || error == EINVAL)
+        return 0;
+    sp_engine_reason(cfg, "cannot write lock.mdb: %s", strerror(error));
+    return SP_EIO;
+}
+
 /* ---- the folder ---- */
 
 static int open_dir(const char *dir, const struct sp_store_config *cfg)
@@ -196,6 +210,7 @@ int sp_lmdb_guard_open(struct sp_lmdb_guard *g, const char *dir, const struct sp
                        bool *fresh)
 {
     *g = (struct sp_lmdb_guard){.dir_fd = open_dir(dir, cfg), .reserve_bytes = cfg->reserve_bytes};
+    sp_lmdb_room_init(&g->room, cfg->reserve_bytes);
     if (g->dir_fd < 0)
         return SP_EIO;
     int err = 0;
@@ -204,6 +219,8 @@ int sp_lmdb_guard_open(struct sp_lmdb_guard *g, const char *dir, const struct sp
         err = SP_EBUSY;
     } else {
         err = check_file(g->dir_fd, cfg, fresh);
+        if (!err)
+            err = hold_lock_file(g->dir_fd, cfg);
     }
     if (err)
         sp_lmdb_guard_close(g);
@@ -228,55 +245,15 @@ void sp_lmdb_guard_close(struct sp_lmdb_guard *g)
 
 /* ---- space ---- */
 
-static uint64_t count_free(MDB_cursor *c)
-{
-    uint64_t n = 0;
-    MDB_val k;
-    MDB_val v;
-    for (int rc = mdb_cursor_get(c, &k, &v, MDB_FIRST); rc == 0; rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) {
-        size_t count = 0;
-        if (v.mv_size >= sizeof(count))
-            memcpy(&count, v.mv_data, sizeof(count));
-        n += count;
-    }
-    return n;
-}
-
-/* Pages that LMDB holds for reuse: each row of its free tree is a count and that many numbers.  Only a read
- * transaction may look into that tree. */
-static uint64_t free_pages(MDB_env *env)
-{
-    MDB_txn *txn;
-    MDB_cursor *c;
-    uint64_t n = 0;
-    if (mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) != 0)
-        return 0;
-    if (mdb_cursor_open(txn, FREE_DBI, &c) == 0) {
-        n = count_free(c);
-        mdb_cursor_close(c);
-    }
-    mdb_txn_abort(txn);
-    return n;
-}
-
 static bool map_is_full(const struct sp_lmdb_guard *g, MDB_env *env, uint64_t map, uint64_t used)
 {
-    MDB_stat stat;
     uint64_t by_percent = map / 100 * FULL_PERCENT;
     uint64_t by_reserve = map > g->reserve_bytes ? map - g->reserve_bytes : 0;
     uint64_t limit = by_percent < by_reserve ? by_percent : by_reserve;
-    if (used < limit || mdb_env_stat(env, &stat) != 0)
+    if (used < limit)
         return false; /* the usual case needs no walk of the free tree */
-    uint64_t unused = free_pages(env) * stat.ms_psize;
+    uint64_t unused = sp_lmdb_room_count(env).all;
     return used > unused && used - unused >= limit;
-}
-
-static bool disk_is_full(const struct sp_lmdb_guard *g)
-{
-    struct statvfs fs;
-    if (fstatvfs(g->dir_fd, &fs) != 0)
-        return false;
-    return (uint64_t)fs.f_bavail * fs.f_frsize < g->reserve_bytes;
 }
 
 void sp_lmdb_guard_look(struct sp_lmdb_guard *g, MDB_env *env)
@@ -286,15 +263,11 @@ void sp_lmdb_guard_look(struct sp_lmdb_guard *g, MDB_env *env)
     if (mdb_env_info(env, &info) != 0 || mdb_env_stat(env, &stat) != 0)
         return;
     uint64_t used = (uint64_t)(info.me_last_pgno + 1) * stat.ms_psize;
-    bool grown = used >= g->looked_bytes + g->reserve_bytes / LOOK_SHARE;
-    if (g->full || grown || g->checks++ % LOOK_EVERY == 0) {
-        g->looked_bytes = used;
-        g->disk_full = disk_is_full(g);
-    }
-    g->full = g->disk_full || map_is_full(g, env, info.me_mapsize, used);
+    g->failed = sp_lmdb_room_look(&g->room, env, g->want) != 0;
+    g->full = g->room.full || map_is_full(g, env, info.me_mapsize, used);
 }
 
 void sp_lmdb_guard_note_full(struct sp_lmdb_guard *g)
 {
-    g->checks = 0;
+    sp_lmdb_room_note_full(&g->room);
 }

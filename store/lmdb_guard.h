@@ -3,20 +3,17 @@
 #ifndef SP_LMDB_GUARD_H
 #define SP_LMDB_GUARD_H
 
-#include <sampan/err.h>
-
-#include <lmdb.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include "lmdb_room.h"
 
 struct sp_store_config;
 
 struct sp_lmdb_guard {
     int dir_fd;             /* holds the lock that makes us the only process */
-    uint64_t reserve_bytes; /* left free on map and disk */
-    bool full, disk_full;
-    unsigned checks;
-    uint64_t looked_bytes; /* of the file when the disk was looked at */
+    uint64_t reserve_bytes; /* left free on the map */
+    struct sp_lmdb_room room;
+    uint64_t want; /* bytes of pages that the next transaction may need; the writer's estimate */
+    bool full;     /* no new messages */
+    bool failed;   /* the file system reported an I/O error */
 };
 
 /* Creates the folder (0700) when absent, locks it, and checks data.mdb before LMDB maps it.  *fresh: there is
@@ -28,8 +25,7 @@ int sp_lmdb_guard_open(struct sp_lmdb_guard *g, const char *dir, const struct sp
 int sp_lmdb_guard_sync(const struct sp_lmdb_guard *g);
 void sp_lmdb_guard_close(struct sp_lmdb_guard *g);
 
-/* Renews g->full: the map at each call, the disk at every 64th, after growth by an eighth of the reserve, and
- * while full. */
+/* Renews full and failed, and the room on the disk for what g->want says. */
 void sp_lmdb_guard_look(struct sp_lmdb_guard *g, MDB_env *env);
 /* A commit met a full disk: look at it again with the next. */
 void sp_lmdb_guard_note_full(struct sp_lmdb_guard *g);

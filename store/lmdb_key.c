@@ -309,9 +309,10 @@ int sp_lmdb_data_usr(struct sp_view data, struct sp_lmdb_usr *row)
     row->bytes = take_number(&r, 8);
     row->max_count = take_u32(&r);
     row->max_bytes = take_number(&r, 8);
-    row->drop_oldest = take_number(&r, 1) & LIMIT_FLAG;
+    uint64_t flags = take_number(&r, 1);
+    row->drop_oldest = flags == LIMIT_FLAG;
     row->id = take_id(&r);
-    if (row->confirmed > row->head)
+    if (row->confirmed > row->head || flags > LIMIT_FLAG)
         r.bad = true;
     return finish(&r);
 }

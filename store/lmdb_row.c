@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-#define RESET_GAP (1U << 20) /* seqs left out after a damaged mailbox row: above all that were ever given */
+#define RESET_GAP    (1U << 20) /* seqs left out after a damaged mailbox row: above all that were ever given */
+#define CHANGE_BYTES 12288U     /* three pages */
+#define ROW_BYTES    16U        /* of a row beside key and value */
 
 void sp_lmdb_row_note_corrupt(struct sp_lmdb_txn *t)
 {
@@ -60,6 +62,18 @@ int sp_lmdb_row_get(struct sp_lmdb_txn *t, enum sp_lmdb_tree tree, const struct 
     return sp_lmdb_row_check(t, tree, key, view_of(&v), data);
 }
 
+/* Counts the pages that a change may take: a neighbor of the last one lies in a page that is changed already,
+ * or in its split; elsewhere a leaf, its sibling and their parent are changed. */
+static void count_pages(struct sp_lmdb_txn *t, enum sp_lmdb_tree tree, const struct sp_lmdb_key *key,
+                        size_t n)
+{
+    struct sp_lmdb_mkey *last = &t->last[tree];
+    size_t width = key->n < sizeof(last->b) ? key->n : sizeof(last->b);
+    bool is_near = memcmp(last->b, key->b, width) == 0;
+    t->pages_bytes += is_near ? 2 * n : CHANGE_BYTES;
+    memcpy(last->b, key->b, width);
+}
+
 int sp_lmdb_row_put(struct sp_lmdb_txn *t, enum sp_lmdb_tree tree, const struct sp_lmdb_key *key,
                     struct sp_lmdb_value *v)
 {
@@ -68,6 +82,7 @@ int sp_lmdb_row_put(struct sp_lmdb_txn *t, enum sp_lmdb_tree tree, const struct 
     sp_lmdb_value_seal(v, tree, (struct sp_view){key->b, key->n});
     MDB_val k = val_of(key->b, key->n);
     MDB_val data = val_of(v->b, v->n);
+    count_pages(t, tree, key, key->n + v->n + ROW_BYTES);
     int rc = mdb_put(t->txn, t->db->dbi[tree], &k, &data, 0);
     t->changed = true;
     return rc ? fatal(t, rc) : 0;
@@ -78,6 +93,7 @@ int sp_lmdb_row_del(struct sp_lmdb_txn *t, enum sp_lmdb_tree tree, const struct 
     if (t->fatal)
         return SP_EIO;
     MDB_val k = val_of(key->b, key->n);
+    count_pages(t, tree, key, ROW_BYTES); /* a page that gets empty serves the next one */
     int rc = mdb_del(t->txn, t->db->dbi[tree], &k, NULL);
     if (rc == MDB_NOTFOUND)
         return 0;

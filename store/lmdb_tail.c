@@ -94,9 +94,10 @@ static bool count_row(struct walk *w, const struct node *node)
         count(w, w->page + node->at + NUMBER_LEN, (size_t)n);
         return true;
     }
-    uint64_t at = u64_at(w->page, node->at) * size + PAGE_HEAD;
+    uint64_t number = u64_at(w->page, node->at);
+    uint64_t at = number * size + PAGE_HEAD;
     uint64_t left;
-    if (!read_at(w->t, at, &left, NUMBER_LEN) || left > node->n / NUMBER_LEN - 1)
+    if (number > w->t->last_page || !read_at(w->t, at, &left, NUMBER_LEN) || left > node->n / NUMBER_LEN - 1)
         return false;
     for (at += NUMBER_LEN; left > 0;) {
         size_t n = left < CHUNK_MAX / NUMBER_LEN ? (size_t)left : CHUNK_MAX / NUMBER_LEN;

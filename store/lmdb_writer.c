@@ -12,11 +12,13 @@
 #define SWEEP_BUSY 64U   /* rows a sweep looks at beside requests */
 #define SWEEP_IDLE 1024U /* and alone */
 #define CLOCK_STEP (1000000LL)
+#define JOB_PAGES  1024U /* bytes of pages that a request among many takes, beside its body */
 
 struct batch {
     struct sp_job_list jobs;     /* taken, not yet executed */
     struct sp_job_list executed; /* in the transaction */
     struct sp_job_list ready;    /* answered without it */
+    size_t bytes;                /* of the bodies taken */
 };
 
 /* ---- queues ---- */
@@ -51,13 +53,12 @@ void sp_lmdb_writer_push(struct sp_lmdb *db, struct sp_job_list *jobs)
 
 static void take(struct sp_lmdb *db, struct batch *b)
 {
-    size_t bytes = 0;
     (void)pthread_mutex_lock(&db->lock);
     while (db->queue.first && b->jobs.n < db->batch_max) {
         size_t n = db->queue.first->req.body.n;
-        if (b->jobs.n > 0 && bytes + n > SP_LMDB_BATCH_BYTES_MAX)
+        if (b->jobs.n > 0 && b->bytes + n > SP_LMDB_BATCH_BYTES_MAX)
             break;
-        bytes += n;
+        b->bytes += n;
         sp_job_push(&b->jobs, sp_job_pop(&db->queue));
     }
     (void)pthread_mutex_unlock(&db->lock);
@@ -143,9 +144,12 @@ static void execute_one(struct sp_lmdb_txn *t, struct sp_job *job)
         sp_lmdb_writer_fail(job, err);
 }
 
+/* A batch ends where the blocks that are allocated might end; what is left of it comes next. */
 static void execute(struct sp_lmdb_txn *t, struct batch *b)
 {
-    while (b->jobs.first && t->work < SP_LMDB_BATCH_WORK_MAX && !t->fatal) {
+    const struct sp_lmdb_room *room = &t->db->guard.room;
+    while (b->jobs.first && t->work < SP_LMDB_BATCH_WORK_MAX && !t->fatal &&
+           (b->executed.n == 0 || t->pages_bytes < room->budget)) {
         struct sp_job *job = sp_job_pop(&b->jobs);
         sp_job_push(&b->executed, job);
         execute_one(t, job);
@@ -155,7 +159,8 @@ static void execute(struct sp_lmdb_txn *t, struct batch *b)
 /* The clock floor is saved once a second: after a restart it never lies far below what was seen. */
 static void save_clock(struct sp_lmdb_txn *t)
 {
-    if (!t->changed || t->db->clock_us < t->db->clock_saved_us + CLOCK_STEP)
+    bool is_due = t->changed && t->db->clock_us >= t->db->clock_saved_us + CLOCK_STEP;
+    if (!is_due && !t->db->guard.room.is_stuck) /* stuck: pages become usable by any commit */
         return;
     if (sp_lmdb_row_number_put(t, "clock", (uint64_t)t->db->clock_us) == 0)
         t->db->clock_saved_us = t->db->clock_us;
@@ -223,8 +228,10 @@ static void halve(struct sp_lmdb *db, struct batch *b)
 {
     db->sweep.on = false;
     db->sweep.next_us = db->clock_us + 1;
-    if (b->executed.n <= 1 && b->jobs.n == 0) {
+    bool had_sweep = db->batch_max == SP_LMDB_BATCH_MAX; /* then it may fit alone */
+    if (b->executed.n + b->jobs.n == 0 || (b->executed.n <= 1 && b->jobs.n == 0 && !had_sweep)) {
         struct sp_job *job = sp_job_pop(&b->executed);
+        db->batch_max = SP_LMDB_BATCH_MAX;
         if (job) {
             sp_job_reset(job, job->req.op == SP_STORE_APPEND ? SP_ENOSPACE : SP_EBUSY);
             sp_job_push(&b->ready, job);
@@ -272,9 +279,16 @@ static void transact(struct sp_lmdb *db, struct batch *b)
         fail(db, b, rc);
         return;
     }
+    db->guard.want = 2 * b->bytes + b->jobs.n * JOB_PAGES;
     sp_lmdb_guard_look(&db->guard, db->env);
+    if (db->guard.failed) {
+        sp_lmdb_row_abort(&t);
+        sp_job_join(&b->executed, &b->jobs);
+        fail(db, b, EIO);
+        return;
+    }
     execute(&t, b);
-    if (!t.fatal && db->batch_max == SP_LMDB_BATCH_MAX)
+    if (!t.fatal && db->batch_max == SP_LMDB_BATCH_MAX && sp_lmdb_room_is_enough(&db->guard.room))
         sp_lmdb_sweep_slice(&t, alone ? SWEEP_IDLE : SWEEP_BUSY);
     if (!t.fatal)
         save_clock(&t);

@@ -1,6 +1,26 @@
 /* The recipient's side of the reference model: CONFIRM, MARK, TRIM, LIMIT, HEAD, RANGE. */
 #include "mem_engine.h"
 
+/* Each op names its messages first and changes them then: without memory nothing is changed. */
+
+/* Names the messages above the cursor up to *upto, which becomes less when the answer is full. */
+static int name_delivered(struct sp_job *job, const struct sp_mem_user *u, uint32_t *upto)
+{
+    for (uint32_t seq = job->done.confirmed.v + 1; seq <= *upto && seq > 0; seq++) {
+        if (!sp_mem_model_slot(u, seq)->msg)
+            continue;
+        if (job->entries_n == SP_STORE_ENTRIES_MAX) {
+            job->done.more = true;
+            *upto = seq - 1;
+            return 0;
+        }
+        int err = sp_mem_add_message(job, u, seq, SP_STATE_DELIVERED);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
 int sp_mem_box_confirm(struct sp_mem *m, struct sp_job *job)
 {
     const struct sp_store_req *r = &job->req;
@@ -10,14 +30,12 @@ int sp_mem_box_confirm(struct sp_mem *m, struct sp_job *job)
         return SP_EFENCED;
     if (r->seq.v > job->done.svr_seq.v)
         return SP_EHIGH;
-    for (uint32_t seq = job->done.confirmed.v + 1; seq <= r->seq.v && seq > 0; seq++) {
-        struct sp_mem_slot *s = sp_mem_model_slot(u, seq);
-        if (s->msg && job->entries_n == SP_STORE_ENTRIES_MAX) {
-            job->done.more = true;
-            break;
-        }
-        if (s->msg && sp_mem_add_message(job, u, seq, SP_STATE_DELIVERED))
-            return SP_EBUSY;
+    uint32_t upto = r->seq.v;
+    int err = name_delivered(job, u, &upto);
+    if (err)
+        return err;
+    for (uint32_t seq = job->done.confirmed.v + 1; seq <= upto && seq > 0; seq++) {
+        const struct sp_mem_slot *s = sp_mem_model_slot(u, seq);
         if (s->msg)
             sp_mem_close(u, s->msg);
         u->confirmed = seq;
@@ -28,32 +46,60 @@ int sp_mem_box_confirm(struct sp_mem *m, struct sp_job *job)
 
 typedef void each_fn(struct sp_mem_user *u, uint32_t seq, int why);
 
-/* Calls `each` for message `seq`, if it is one.  SP_EFULL: the answer is. */
-static int each_seq(struct sp_job *job, struct sp_mem_user *u, uint32_t seq, int why, each_fn *each)
+/* Names message `seq`, if it is one and not yet named.  SP_EFULL: the answer is. */
+static int name_one(struct sp_job *job, const struct sp_mem_user *u, uint32_t seq)
 {
     int state = job->req.op == SP_STORE_MARK ? SP_STATE_READ : SP_STATE_ENDED;
-    if (!sp_mem_model_slot(u, seq)->msg)
+    struct sp_mem_slot *s = sp_mem_model_slot(u, seq);
+    if (!s->msg || s->named)
         return 0;
     if (job->entries_n == SP_STORE_ENTRIES_MAX)
         return SP_EFULL;
     int err = sp_mem_add_message(job, u, seq, state);
-    if (!err)
-        each(u, seq, why);
+    s->named = !err;
+    return err;
+}
+
+/* The part of the span in (lo, hi]; empty: *first > *last. */
+static void cut(const struct sp_store_span *span, uint32_t lo, uint32_t hi, uint64_t *first, uint64_t *last)
+{
+    *first = span->lo.v > lo ? span->lo.v : (uint64_t)lo + 1;
+    *last = span->hi.v < hi ? span->hi.v : hi;
+}
+
+static int name_all(struct sp_job *job, const struct sp_mem_user *u, uint32_t lo, uint32_t hi)
+{
+    int err = 0;
+    for (size_t i = 0; i < job->req.spans_n; i++) {
+        uint64_t seq;
+        uint64_t last;
+        for (cut(&job->req.spans[i], lo, hi, &seq, &last); seq <= last && !err; seq++)
+            err = name_one(job, u, (uint32_t)seq);
+    }
     return err;
 }
 
 /* The common part of MARK and TRIM: every message in the spans cut to (lo, hi]. */
 static int each_message(struct sp_job *job, struct sp_mem_user *u, uint32_t lo, uint32_t hi, each_fn *each)
 {
-    int err = 0;
+    int err = name_all(job, u, lo, hi);
+    job->done.more = err == SP_EFULL;
+    if (err == SP_EFULL)
+        err = 0;
     for (size_t i = 0; i < job->req.spans_n; i++) {
         const struct sp_store_span *span = &job->req.spans[i];
-        uint64_t last = span->hi.v < hi ? span->hi.v : hi;
-        for (uint64_t seq = span->lo.v > lo ? span->lo.v : (uint64_t)lo + 1; seq <= last && !err; seq++)
-            err = each_seq(job, u, (uint32_t)seq, span->why, each);
+        uint64_t seq;
+        uint64_t last;
+        for (cut(span, lo, hi, &seq, &last); seq <= last; seq++) {
+            struct sp_mem_slot *s = sp_mem_model_slot(u, (uint32_t)seq);
+            if (!s->named)
+                continue;
+            s->named = false;
+            if (!err)
+                each(u, (uint32_t)seq, span->why);
+        }
     }
-    job->done.more = err == SP_EFULL;
-    return err == SP_EFULL ? 0 : err;
+    return err;
 }
 
 static void mark_one(struct sp_mem_user *u, uint32_t seq, int why)

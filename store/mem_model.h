@@ -18,7 +18,8 @@ struct sp_mem_msg {
 /* What a mailbox knows about one of its seqs. */
 struct sp_mem_slot {
     struct sp_mem_msg *msg;
-    int why; /* > 0: tombstone */
+    int why;    /* > 0: tombstone */
+    bool named; /* in the answer that is being made */
 };
 
 /* A dedup row. */

@@ -35,7 +35,7 @@ static bool is_over_share(const struct sp_mem *m, const struct sp_mem_user *u, c
 {
     uint64_t n = 0;
     uint64_t bytes = 0;
-    for (uint32_t seq = u->confirmed + 1; seq > u->confirmed && seq <= u->head; seq++) {
+    for (uint32_t seq = u->confirmed + 1; seq <= u->head; seq++) {
         const struct sp_mem_msg *msg = sp_mem_model_slot(u, seq)->msg;
         if (!msg || msg->from->id.id.n != r->from.user.id.n ||
             memcmp(msg->from->id.id.p, r->from.user.id.p, r->from.user.id.n) != 0)
@@ -55,8 +55,10 @@ static bool fits(const struct sp_mem *m, const struct sp_mem_user *u, uint32_t c
     return count < count_max(m, u) && bytes + body <= bytes_max(m, u);
 }
 
-/* Ends the oldest messages until one of `body` bytes fits, or changes nothing and says SP_EQUOTA. */
-static int push_out(const struct sp_mem *m, struct sp_mem_user *u, struct sp_job *job)
+/* Names the oldest messages that must end so that the new one fits: those up to *end.  SP_EQUOTA: it never
+ * will. */
+static int plan_push_out(const struct sp_mem *m, const struct sp_mem_user *u, struct sp_job *job,
+                         uint32_t *end)
 {
     uint32_t count = u->count;
     uint64_t bytes = u->bytes;
@@ -72,21 +74,31 @@ static int push_out(const struct sp_mem *m, struct sp_mem_user *u, struct sp_job
         count--;
         bytes -= msg->body_n;
     }
-    for (uint32_t seq = u->confirmed + 1; seq > u->confirmed && seq <= upto; seq++) {
+    for (uint32_t seq = u->confirmed + 1; seq <= upto; seq++) {
         if (!sp_mem_model_slot(u, seq)->msg)
             continue;
         int err = sp_mem_add_message(job, u, seq, SP_STATE_ENDED);
         if (err)
             return err;
-        sp_mem_end(u, seq, SP_STORE_WHY_DROPPED);
     }
+    *end = upto;
     return 0;
 }
 
-static int make_room(const struct sp_mem *m, struct sp_mem_user *u, struct sp_job *job)
+static void push_out(struct sp_mem_user *u, uint32_t end)
 {
+    for (uint32_t seq = u->confirmed + 1; seq <= end; seq++) {
+        if (sp_mem_model_slot(u, seq)->msg)
+            sp_mem_end(u, seq, SP_STORE_WHY_DROPPED);
+    }
+}
+
+/* The messages up to *end must end when the new one is stored. */
+static int plan_room(const struct sp_mem *m, const struct sp_mem_user *u, struct sp_job *job, uint32_t *end)
+{
+    *end = u->confirmed;
     if (u->drop_oldest || m->cfg.drop_oldest)
-        return push_out(m, u, job);
+        return plan_push_out(m, u, job, end);
     if (!fits(m, u, u->count, u->bytes, job->req.body.n) || is_over_share(m, u, &job->req))
         return SP_EQUOTA;
     return 0;
@@ -157,9 +169,12 @@ int sp_mem_send_append(struct sp_mem *m, struct sp_job *job)
         struct sp_mem_user *to = sp_mem_model_get(&m->model, job->req.to[0]);
         if (!to)
             return SP_EBUSY;
-        err = to->head == UINT32_MAX ? SP_ESEQ : make_room(m, to, job);
+        uint32_t end;
+        err = to->head == UINT32_MAX ? SP_ESEQ : plan_room(m, to, job, &end);
         if (!err)
             err = put_message(m, to, job);
+        if (!err)
+            push_out(to, end);
         if (err == SP_ESEQ || err == SP_EQUOTA)
             sp_mem_numbers(m, to, &job->done);
     }

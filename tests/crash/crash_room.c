@@ -22,6 +22,7 @@ struct room {
     struct crash_errors *all;
     char dir[CRASH_PATH];
     const char *name;
+    bool is_plain;
     bool tight; /* no reserve: SP_EBUSY is a fair answer then */
     struct crash_model model;
     struct crash_log log;
@@ -122,8 +123,9 @@ static void rounds(struct room *r, uint64_t disk)
         for (unsigned k = 0; k < 6; k++)
             use_full(r);
         empty(r);
-        /* A file does not shrink: a full disk has room again when something else is removed from it. */
-        if (disk)
+        /* The pages that were freed are room.  Where blocks cannot be allocated ahead it must be elsewhere:
+         * pages may lie in holes of the file. */
+        if (disk && r->is_plain)
             crash_trap_capacity(DISK_HIGH);
         int err = append(r, &refused);
         refused = CRASH_IDS;
@@ -134,25 +136,34 @@ static void rounds(struct room *r, uint64_t disk)
     crash_trap_capacity(0);
 }
 
-static void room(struct crash_errors *e, uint64_t seed, const char *name, uint64_t disk, uint64_t reserve)
+struct place {
+    const char *name;
+    uint64_t disk, reserve; /* disk 0: without end */
+    bool is_plain;          /* cannot allocate ahead */
+};
+
+static void room(struct crash_errors *e, uint64_t seed, const struct place *p)
 {
     static struct room r;
     memset(&r, 0, sizeof(r));
     r.all = e;
-    r.name = name;
-    r.tight = reserve < RESERVE;
+    r.name = p->name;
+    r.is_plain = p->is_plain;
+    crash_trap_plain(p->is_plain);
+    r.tight = p->reserve < RESERVE;
     crash_path(r.dir, e->dir, "/", "room");
     crash_model_init(&r.model, seed);
-    r.model.map_size = disk ? DISK_HIGH : r.tight ? MAP / 2 : MAP;
-    r.model.reserve = reserve;
+    r.model.map_size = p->disk ? DISK_HIGH : r.tight ? MAP / 2 : MAP;
+    r.model.reserve = p->reserve;
     r.load = (struct crash_load){.model = &r.model, .log = &r.log, .rng = {.v = seed}, .patient = true};
     crash_trap_watch(r.dir, NULL, NULL);
     int err = crash_load_open(&r.load, r.dir);
     if (err)
-        crash_die("%s: does not open: %d %s", name, err, r.load.reason);
-    rounds(&r, disk);
+        crash_die("%s: does not open: %d %s", p->name, err, r.load.reason);
+    rounds(&r, p->disk);
+    crash_trap_plain(false);
     if (r.load.unknown || r.load.failed)
-        FOUND(&r, "%s: %u unknown, %u failed", name, r.load.unknown, r.load.failed);
+        FOUND(&r, "%s: %u unknown, %u failed", p->name, r.load.unknown, r.load.failed);
     if (r.load.verdict.kind != CRASH_FINE)
         r.verdict = r.load.verdict;
     crash_load_close(&r.load);
@@ -169,9 +180,12 @@ static void room(struct crash_errors *e, uint64_t seed, const char *name, uint64
 
 void crash_errors_room(struct crash_errors *e)
 {
+    static const struct place places[] = {{"map", 0, RESERVE, false},
+                                          {"map without reserve", 0, 4096, false},
+                                          {"disk", DISK_LOW, RESERVE, false},
+                                          {"disk that cannot allocate ahead", DISK_LOW, RESERVE, true}};
     for (uint64_t i = 0; i < SEEDS && e->findings < 5; i++) {
-        room(e, e->seed + i, "map", 0, RESERVE);
-        room(e, e->seed + i, "map without reserve", 0, 4096);
-        room(e, e->seed + i, "disk", DISK_LOW, RESERVE);
+        for (size_t k = 0; k < sizeof(places) / sizeof(places[0]); k++)
+            room(e, e->seed + i, &places[k]);
     }
 }

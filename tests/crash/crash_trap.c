@@ -24,6 +24,8 @@ static struct {
     ino_t data_ino; /* 0: none yet */
     enum crash_fault fault;
     uint64_t calls, fail_at, hits, capacity;
+    uint64_t allocated; /* bytes of data.mdb whose blocks are allocated, besides those written */
+    bool is_plain;      /* this disk cannot allocate ahead */
     unsigned env_flags;
 } trap;
 
@@ -53,6 +55,7 @@ void crash_trap_watch(const char *dir, crash_sink *sink, void *self)
     trap.sink = sink;
     trap.self = self;
     trap.data_ino = 0;
+    trap.allocated = 0;
     if (!dir)
         return;
     crash_path(trap.dir, dir, "", "");
@@ -148,6 +151,11 @@ void crash_trap_capacity(uint64_t bytes)
     trap.capacity = bytes;
 }
 
+void crash_trap_plain(bool is_plain)
+{
+    trap.is_plain = is_plain;
+}
+
 void crash_trap_env_flags(unsigned flags)
 {
     trap.env_flags = flags;
@@ -157,6 +165,13 @@ static uint64_t size_of(int fd)
 {
     struct stat st;
     return fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+/* Bytes of the file that need no more blocks. */
+static uint64_t backed(int fd)
+{
+    uint64_t size = size_of(fd);
+    return size > trap.allocated ? size : trap.allocated;
 }
 
 /* True: this call meets the fault.  end: where a write would end; 0: no write. */
@@ -175,11 +190,11 @@ static bool fails(int fd, uint64_t end)
         hit = call == trap.fail_at;
         break;
     case CRASH_FAULT_ENOSPC:
-        hit = call >= trap.fail_at && end > size_of(fd);
+        hit = call >= trap.fail_at && end > backed(fd);
         break;
     }
     if (!hit && trap.capacity)
-        hit = end > trap.capacity && end > size_of(fd);
+        hit = end > trap.capacity && end > backed(fd);
     trap.hits += hit;
     return hit;
 }
@@ -225,8 +240,11 @@ static ssize_t write_failing(int fd, const struct iovec *iov, int n, uint64_t at
 {
     if (trap.fault == CRASH_FAULT_SHORT_ONCE && place_of(fd) == PLACE_DATA)
         return write_part(fd, iov, bytes_of(iov, n) / 2, at);
-    if (trap.capacity > at) /* as file systems do: what fits is written */
-        return write_part(fd, iov, (size_t)(trap.capacity - at), at);
+    uint64_t fits = trap.fault == CRASH_FAULT_ENOSPC || trap.capacity ? backed(fd) : 0;
+    if (trap.capacity > fits)
+        fits = trap.capacity;
+    if (fits > at) /* as file systems do: what fits is written */
+        return write_part(fd, iov, (size_t)(fits - at), at);
     errno = fault_errno();
     return -1;
 }
@@ -320,6 +338,32 @@ int fsync(int fd)
     return sync_any(fd);
 }
 
+/* Blocks are counted, not taken. */
+int fallocate(int fd, int mode, off_t at, off_t n)
+{
+    uint64_t end = (uint64_t)at + (uint64_t)n;
+    if (place_of(fd) != PLACE_DATA)
+        return (int)syscall(SYS_fallocate, fd, mode, at, n);
+    if (mode != FALLOC_FL_KEEP_SIZE)
+        crash_die("data.mdb is allocated in a way that the crash proof does not model");
+    if (trap.is_plain) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    if (fails(fd, end)) {
+        errno = fault_errno();
+        return -1;
+    }
+    if (end > trap.allocated)
+        trap.allocated = end;
+    return 0;
+}
+
+int fallocate64(int fd, int mode, off_t at, off_t n)
+{
+    return fallocate(fd, mode, at, n);
+}
+
 int ftruncate(int fd, off_t n)
 {
     enum place place = place_of(fd);
@@ -379,10 +423,15 @@ int fstatvfs(int fd, struct statvfs *out)
     if (rc || !trap.dir[0])
         return rc;
     uint64_t used = stat(trap.data, &st) == 0 ? (uint64_t)st.st_size : 0;
-    if (trap.fault == CRASH_FAULT_ENOSPC && trap.hits > 0)
+    if (used < trap.allocated)
+        used = trap.allocated;
+    if (trap.fault == CRASH_FAULT_ENOSPC && trap.calls >= trap.fail_at) {
         out->f_bavail = 0;
-    else if (trap.capacity)
+        trap.hits++;
+    } else if (trap.capacity) {
         out->f_bavail = (trap.capacity > used ? trap.capacity - used : 0) / out->f_frsize;
+        out->f_blocks = trap.capacity / out->f_frsize;
+    }
     return 0;
 }
 

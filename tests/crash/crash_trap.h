@@ -42,7 +42,7 @@ enum crash_fault {
     CRASH_FAULT_EIO,        /* the call and all later ones fail */
     CRASH_FAULT_EIO_ONCE,   /* this call alone fails */
     CRASH_FAULT_SHORT_ONCE, /* this write writes half; a sync fails with EIO */
-    CRASH_FAULT_ENOSPC,     /* from here on, writes that make a file longer fail */
+    CRASH_FAULT_ENOSPC,     /* from here on the disk is full: no new blocks; a write is cut where they end */
 };
 
 /* The n-th watched call from now (0: the next) meets the fault.  Restarts the counters. */
@@ -52,6 +52,9 @@ uint64_t crash_trap_hits(void);  /* calls that failed since then */
 
 /* The disk has that many bytes for data.mdb, and fstatvfs says so.  0: the real disk. */
 void crash_trap_capacity(uint64_t bytes);
+
+/* This disk cannot allocate blocks ahead of writes, as some file systems. */
+void crash_trap_plain(bool is_plain);
 
 /* Flags added to each mdb_env_open. */
 void crash_trap_env_flags(unsigned flags);

@@ -69,3 +69,20 @@ Test(fault, the_defaults_disturb)
     cr_assert_gt(k.now, 0);
     sp_store_close(&k.st);
 }
+
+/* From `until` on the layer is not there for a port that was polled then. */
+Test(fault, the_end_of_the_faults)
+{
+    enum { UNTIL = 10 };
+    struct kit k = {.engine = KIT_FAULT, .wall_us = KIT_T0};
+    k.cfg = (struct sp_store_config){.faults = {true, 0, 0, 1000, 0, UNTIL}};
+    (void)snprintf(k.url, sizeof(k.url), "fault:3:mem:");
+    kit_open(&k);
+    for (uint64_t id = 1; id <= 20; id++)
+        kit_want(&k, kit_append(&k, "a", id, "b", "x"), SP_EBUSY);
+    k.now = UNTIL;
+    kit_want(&k, kit_append(&k, "a", 1, "b", "x"), SP_EBUSY);
+    for (uint64_t id = 1; id <= 20; id++)
+        cr_assert_eq(kit_send(&k, "a", id, "b", "x"), id);
+    sp_store_close(&k.st);
+}

@@ -120,3 +120,20 @@ Test(job, lists_are_first_in_first_out)
     cr_assert_null(a.last);
     cr_assert_eq(a.n, 0U);
 }
+
+Test(job, copies_nothing_beyond_the_limits)
+{
+    static const uint8_t body[SP_BODY_MAX + 1];
+    struct sp_user to = {text("bob")};
+    struct sp_store_req r = {.op = SP_STORE_APPEND, .to = &to, .to_n = 1, .body = {body, sizeof(body)}};
+    struct sp_job *job = sp_job_create(&r);
+    cr_assert_eq(job->req.body.n, 0U);
+    cr_assert_eq(job->req.to[0].id.n, 3U);
+    sp_job_destroy(&job);
+    r.to_n = 0;
+    r.body.n = SP_BODY_MAX;
+    job = sp_job_create(&r);
+    cr_assert_eq(job->req.body.n, (size_t)SP_BODY_MAX);
+    cr_assert_eq(job->req.to[0].id.n, 0U);
+    sp_job_destroy(&job);
+}

@@ -101,6 +101,11 @@ Test(lmdb_key, impossible_rows_are_corrupt)
     struct sp_lmdb_usr usr = {.id = text("bob"), .head = 3, .confirmed = 4};
     sp_lmdb_value_usr(&v, &usr);
     cr_assert_eq(sp_lmdb_data_usr(data_of(&v), &usr), SP_ECORRUPT, "cursor above head");
+    usr = (struct sp_lmdb_usr){.id = text("bob"), .drop_oldest = true};
+    sp_lmdb_value_usr(&v, &usr);
+    cr_assert_eq(sp_lmdb_data_usr(data_of(&v), &usr), 0);
+    v.b[v.n - 5] = 2; /* before the length of "bob" */
+    cr_assert_eq(sp_lmdb_data_usr(data_of(&v), &usr), SP_ECORRUPT, "an unknown flag");
     struct sp_lmdb_msg msg = {.from = {{text("ann")}, 1, {2}}, .body_n = SP_BODY_MAX + 1};
     sp_lmdb_value_msg(&v, &msg);
     cr_assert_eq(sp_lmdb_data_msg(data_of(&v), &msg), SP_ECORRUPT, "body too long");
