@@ -14,6 +14,7 @@
 #include "session.h"
 #include "stats.h"
 #include "watch.h"
+#include "witness.h"
 
 struct sp_gateway {
     struct sp_gateway_config cfg; /* no field is 0 any more */

@@ -16,6 +16,7 @@
 
 struct sp_gateway;
 struct sp_store_port;
+struct sp_witness;
 
 struct sp_gateway_keys {
     uint8_t secret[SP_KEY_LEN], public[SP_KEY_LEN]; /* X25519 of this gateway */
@@ -23,13 +24,14 @@ struct sp_gateway_keys {
     struct sp_cid_keys cids;
 };
 struct sp_gateway_config {
-    const struct sp_crypto *crypto; /* borrowed for the gateway's life */
-    struct sp_gateway_keys keys;    /* copied */
-    uint8_t seed[32];               /* fresh from the system's random source; copied */
-    int64_t unix_us;                /* wall time now */
-    uint8_t worker;                 /* first byte of every connection id */
-    size_t sessions_max;            /* 1..10,000,000 */
-    size_t half_open_max;           /* 0: 4096 */
+    const struct sp_crypto *crypto;   /* borrowed for the gateway's life, as witness */
+    const struct sp_witness *witness; /* told what is promised (witness.h); NULL: nobody */
+    struct sp_gateway_keys keys;      /* copied */
+    uint8_t seed[32];                 /* fresh from the system's random source; copied */
+    int64_t unix_us;                  /* wall time now */
+    uint8_t worker;                   /* first byte of every connection id */
+    size_t sessions_max;              /* 1..10,000,000 */
+    size_t half_open_max;             /* 0: 4096 */
     size_t frames_max;      /* queued or in-flight frames of all sessions; 0: derived from sessions_max */
     uint32_t message_ttl_s; /* retention of an undelivered message; 0: 7 days */
     uint32_t mailbox_count, mailbox_bytes; /* quotas per mailbox; 0: 10,000 and 64 MiB */

@@ -56,6 +56,7 @@ static void start_next(struct sp_gateway *g, struct sp_session *s, sp_time now)
 static void answered(struct sp_gateway *g, struct sp_ask *ask, const struct sp_store_done *done, sp_time now)
 {
     struct sp_session *s = SP_LIST_ITEM(ask, struct sp_session, acks.ask);
+    sp_witness_confirmed(g, &ask->req, done);
     sp_session_touch(g, s); /* a closing one may be gone now */
     if (s->state == SP_SESSION_LIVE)
         sp_peers_note_numbers(s->device->account, done);

@@ -2,6 +2,7 @@
 #include "svc_ctrl.h"
 
 #include "core.h"
+#include "mp.h"
 
 /* docs/protocol.md, section 4: ops 3 to 5 and 9 change groups. */
 #define OP_GROUP_CREATE 3
@@ -15,7 +16,8 @@ void sp_svc_ctrl_receive(struct sp_gateway *g, struct sp_session *s, const struc
                          sp_time now)
 {
     bool changes_group = (f->op >= OP_GROUP_CREATE && f->op <= OP_GROUP_REMOVE) || f->op == OP_GROUP_DROP;
-    bool is_forbidden = changes_group && (s->rights & SP_RIGHT_GROUPS) == 0;
+    bool is_map = sp_mp_scan(f->map, SP_MP_CTRL_OBJECTS_MAX) == 0;
+    bool is_forbidden = is_map && changes_group && (s->rights & SP_RIGHT_GROUPS) == 0;
     struct sp_frame a = {.kind = SP_KIND_CTRL_A};
     a.u.ctrl.code = is_forbidden ? SP_CODE_FORBIDDEN : SP_CODE_BAD;
     a.u.ctrl.id = f->id;

@@ -8,7 +8,8 @@
 struct sp_gateway;
 struct sp_session;
 
-/* CTRL:R gets CTRL:A with FORBIDDEN (group ops without the right) or BAD, and an empty map. */
+/* CTRL:R gets CTRL:A without a map: BAD if its own map fails the scan of mp.h, FORBIDDEN for a group op
+ * without the right, else BAD, because no op is offered. */
 void sp_svc_ctrl_receive(struct sp_gateway *g, struct sp_session *s, const struct sp_frame_ctrl *f,
                          sp_time now);
 /* STREAM_OPEN gets STREAM_RESET: 1 refused (no right), else 3 no such service. */

@@ -30,21 +30,36 @@ static bool follow(struct sp_gateway *g, struct sp_session *s, const struct sp_f
     return true;
 }
 
+static bool wants_news(const struct sp_session *s, uint32_t seq)
+{
+    return s != NULL && (s->rights & SP_RIGHT_RECEIVE) != 0 && !(s->is_bound && seq <= s->sent);
+}
+
+static void tip(struct sp_gateway *g, struct sp_session *s, uint32_t seq, sp_time now)
+{
+    if (s->tip < seq)
+        s->tip = seq;
+    sp_svc_notify_flush(g, s, now);
+}
+
+void sp_svc_notify_news(struct sp_gateway *g, struct sp_account *a, uint32_t seq, sp_time now)
+{
+    const struct sp_node *node;
+    SP_LIST_FOREACH (node, &a->devices) {
+        struct sp_session *s = SP_LIST_ITEM(node, struct sp_device, node)->session;
+        if (wants_news(s, seq))
+            tip(g, s, seq, now);
+    }
+}
+
 void sp_svc_notify_message(struct sp_gateway *g, struct sp_account *a, const struct sp_frame *f, sp_time now)
 {
     uint32_t seq = f->u.msg_n.seq.v;
     const struct sp_node *node;
     SP_LIST_FOREACH (node, &a->devices) {
         struct sp_session *s = SP_LIST_ITEM(node, struct sp_device, node)->session;
-        if (s == NULL || (s->rights & SP_RIGHT_RECEIVE) == 0)
-            continue;
-        if (s->is_bound && seq <= s->sent)
-            continue; /* a repeat of what this session was sent */
-        if (follow(g, s, f, now))
-            continue;
-        if (s->tip < seq)
-            s->tip = seq;
-        sp_svc_notify_flush(g, s, now);
+        if (wants_news(s, seq) && !follow(g, s, f, now)) /* else: a repeat of what this session was sent */
+            tip(g, s, seq, now);
     }
 }
 

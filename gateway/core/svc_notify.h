@@ -11,6 +11,9 @@ struct sp_session;
 
 /* A message became durable: f is its msg:N (body borrowed). */
 void sp_svc_notify_message(struct sp_gateway *g, struct sp_account *a, const struct sp_frame *f, sp_time now);
+/* The mailbox has something up to seq, and which message that is nobody said: a TIP to each session that was
+ * not sent so far. */
+void sp_svc_notify_news(struct sp_gateway *g, struct sp_account *a, uint32_t seq, sp_time now);
 /* Sends a TIP that found no room before. */
 void sp_svc_notify_flush(struct sp_gateway *g, struct sp_session *s, sp_time now);
 

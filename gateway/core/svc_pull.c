@@ -332,6 +332,7 @@ static void answered(struct sp_gateway *g, struct sp_ask *a, const struct sp_sto
 {
     struct sp_session *s = SP_LIST_ITEM(a, struct sp_session, pull.ask);
     struct sp_pull *p = &s->pull;
+    sp_witness_confirmed(g, &a->req, done);
     sp_svc_receipt_entries(g, done->entries, a->req.op == SP_STORE_RANGE ? 0 : done->entries_n, now);
     sp_session_touch(g, s); /* what waits for room, or a closing one that may be gone */
     if (s->state != SP_SESSION_LIVE)

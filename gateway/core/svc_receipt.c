@@ -3,6 +3,7 @@
 
 #include "bug.h"
 #include "core.h"
+#include "svc_send.h"
 
 void sp_svc_receipt_init(struct sp_gateway *g)
 {
@@ -105,6 +106,7 @@ static struct sp_device *origin_of(struct sp_gateway *g, const struct sp_origin 
 
 void sp_svc_receipt_entries(struct sp_gateway *g, const struct sp_store_entry *e, size_t n, sp_time now)
 {
+    sp_witness_entries(g, e, n);
     for (size_t i = 0; i < n; i++) {
         if (e[i].state == SP_STATE_DELIVERED)
             g->stats.receipts_delivered++;
@@ -117,6 +119,7 @@ void sp_svc_receipt_entries(struct sp_gateway *g, const struct sp_store_entry *e
         }
         d->refs++;
         sp_watch_end(g, d, e[i].from.msgid);
+        sp_svc_send_ended(g, d, e[i].from.msgid, (uint8_t)e[i].state);
         sp_svc_receipt_owe(g, d, e[i].from.msgid, (uint8_t)e[i].state, now);
         d->refs--;
         sp_peers_release(&g->peers, d);

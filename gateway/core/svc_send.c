@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#define LOOKS_MAX 3
 #define MSG_N_FLAGS                                                                                          \
     (SP_MSG_FOUR | 3U << SP_MSG_CLASS_SHIFT) /* what msg:N carries over from msg:R (ruling 31) */
 
@@ -36,6 +37,14 @@ bool sp_svc_send_is_pending(const struct sp_gateway *g, const struct sp_device *
     return find(g, d, id) != NULL;
 }
 
+void sp_svc_send_ended(const struct sp_gateway *g, const struct sp_device *d, struct sp_msgid id,
+                       uint8_t state)
+{
+    struct sp_send *m = find(g, d, id);
+    if (m != NULL)
+        m->ended = state;
+}
+
 /* msg:A with an error.  Definite ones but those that the dedup rows decide are kept, so that a late copy gets
  * the same (section 5.3 rule 2); too many of them end the session. */
 static void refuse(struct sp_gateway *g, struct sp_device *d, struct sp_msgid id, uint8_t code, sp_time now)
@@ -46,6 +55,8 @@ static void refuse(struct sp_gateway *g, struct sp_device *d, struct sp_msgid id
         g->stats.messages_busy++;
     else
         g->stats.messages_refused++;
+    if (!is_busy)
+        sp_witness_refused(g, d, id, code);
     if (s == NULL)
         return;
     struct sp_frame f = {.kind = SP_KIND_MSG_A,
@@ -204,6 +215,7 @@ static void answer_ok(struct sp_gateway *g, const struct sp_send *m, const struc
     struct sp_device *d = m->device;
     SP_ASSERT(done->err == 0);
     SP_ASSERT(done->commit != 0);
+    sp_witness_stored(g, &m->ask.req, done, state);
     if ((m->flags & SP_MSG_FOUR) != 0) { /* ack:N answers: at once for a repeat or an absent recipient */
         if (done->repeat || state != SP_STATE_ACCEPTED)
             sp_svc_receipt_owe(g, d, m->msgid, state, now);
@@ -223,6 +235,8 @@ static uint8_t state_of(const struct sp_gateway *g, const struct sp_send *m, con
 {
     if (done->state != SP_STATE_ACCEPTED)
         return (uint8_t)done->state;
+    if (m->ended != 0)
+        return m->ended;
     if (done->repeat)
         return sp_watch_has(g, m->device, m->msgid) ? SP_STATE_ACCEPTED : SP_STATE_STORED;
     return is_present ? SP_STATE_ACCEPTED : SP_STATE_STORED;
@@ -254,7 +268,7 @@ static void stored(struct sp_gateway *g, const struct sp_send *m, const struct s
     if (to != NULL)
         sp_peers_note_numbers(to, done);
     uint8_t state = state_of(g, m, done, is_present);
-    if (to != NULL && done->state == SP_STATE_ACCEPTED) {
+    if (to != NULL && done->state == SP_STATE_ACCEPTED && m->ended == 0) {
         if (is_present && !done->repeat)
             sp_watch_add(g, m->device, m->msgid, to, (m->flags & SP_MSG_FOUR) != 0, now);
         notify(g, m, to, done->seq, now);
@@ -281,6 +295,41 @@ static bool wait_again(struct sp_gateway *g, struct sp_send *m, sp_time now)
     return hold(g, m);
 }
 
+static void looked(struct sp_gateway *g, struct sp_ask *ask, const struct sp_store_done *done, sp_time now);
+
+/* Nobody knows whether the message is in the mailbox.  Its sender finds out by asking; a recipient with a
+ * session hears of it only if we look.  False: there is none, or we looked often enough. */
+static bool look(struct sp_gateway *g, struct sp_send *m)
+{
+    if (m->looks == LOOKS_MAX || sp_peers_find_account(&g->peers, m->ask.to.id) == NULL)
+        return false;
+    m->looks++;
+    m->ask.answer = looked;
+    m->ask.req.op = SP_STORE_HEAD;
+    sp_batch_add(&g->batch, &m->ask);
+    return true;
+}
+
+static void looked(struct sp_gateway *g, struct sp_ask *ask, const struct sp_store_done *done, sp_time now)
+{
+    struct sp_send *m = SP_LIST_ITEM(ask, struct sp_send, ask);
+    struct sp_account *to = sp_peers_find_account(&g->peers, m->ask.to.id);
+    if (done->err == SP_EUNKNOWN && look(g, m))
+        return;
+    if (done->err == 0 && to != NULL) {
+        sp_peers_note_numbers(to, done);
+        sp_svc_notify_news(g, to, done->svr_seq.v, now);
+    }
+    finish(g, m, false, now);
+}
+
+/* A store that is busy has done nothing, but an earlier try of this request, whose answer was lost, may have.
+ */
+static bool is_unknown(const struct sp_ask *ask, const struct sp_store_done *done)
+{
+    return done->err == SP_EUNKNOWN || done->err == SP_EFAILED || (done->err == SP_EBUSY && ask->repeats > 0);
+}
+
 static void answered(struct sp_gateway *g, struct sp_ask *ask, const struct sp_store_done *done, sp_time now)
 {
     struct sp_send *m = SP_LIST_ITEM(ask, struct sp_send, ask);
@@ -289,8 +338,10 @@ static void answered(struct sp_gateway *g, struct sp_ask *ask, const struct sp_s
         return;
     if (done->err == 0) {
         stored(g, m, done, now);
-    } else if (done->err == SP_EUNKNOWN || done->err == SP_EFAILED) {
+    } else if (is_unknown(ask, done)) {
         g->stats.messages_unknown++; /* no answer is the true answer */
+        if (done->err != SP_EFAILED && look(g, m))
+            return;
     } else {
         code = code_of(done->err);
         refuse(g, m->device, m->msgid, code, now);

@@ -22,6 +22,8 @@ struct sp_send {
     struct sp_msgid msgid, after;
     int64_t at_us;
     uint8_t flags;
+    uint8_t ended;   /* state it came to while the store's answer about it was on its way; 0: none */
+    uint8_t looks;   /* at the mailbox, because nobody knows whether it is there */
     bool is_retried; /* the store was asked once more, in case the one in AFTER had just passed */
     uint8_t to_len, to[SP_USER_MAX];
     size_t body_len;
@@ -36,6 +38,10 @@ void sp_svc_send_receive(struct sp_gateway *g, struct sp_session *s, const struc
 void sp_svc_send_done(struct sp_gateway *g, struct sp_session *s, const struct sp_frame_done *f, sp_time now);
 /* Whether the fate of this id is not known yet. */
 bool sp_svc_send_is_pending(const struct sp_gateway *g, const struct sp_device *d, struct sp_msgid id);
+/* A message came to this end.  The store may say so before it answers a repeat that it saw earlier: that
+ * answer must not take the sender back (G5). */
+void sp_svc_send_ended(const struct sp_gateway *g, const struct sp_device *d, struct sp_msgid id,
+                       uint8_t state);
 /* BUSY for what was held too long. */
 void sp_svc_send_step(struct sp_gateway *g, sp_time now);
 sp_time sp_svc_send_deadline(const struct sp_gateway *g);

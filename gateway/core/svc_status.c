@@ -35,6 +35,7 @@ static bool answer(struct sp_gateway *g, struct sp_status *st, const struct sp_s
     f.u.status_a.id = st->question.id;
     f.u.status_a.n = st->question.n;
     SP_ASSERT(done->entries_n == st->question.n);
+    sp_witness_entries(g, done->entries, done->entries_n);
     for (size_t i = 0; i < st->question.n; i++) {
         struct sp_msgid id = st->question.msgids[i];
         uint8_t state = (uint8_t)done->entries[i].state;

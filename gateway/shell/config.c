@@ -79,6 +79,7 @@ static const struct sp_config_option options[SP_CONFIG_N] = {
      .choices = "err warn info debug",
      .reload = true,
      .doc = "least important line that is logged"},
+    {.name = "history", .fallback = "-", .doc = "file that sampan verify reads, appended to; -: none"},
 };
 
 const struct sp_config_option *sp_config_option(enum sp_config_key key)
@@ -119,6 +120,26 @@ static int place_of(const char *word, const char *choices)
     return -1;
 }
 
+/* Whether YAML can say it, so that a dump can be read: UTF-8 without the code points that YAML does not
+ * allow. ASCII is always fine, because the dump escapes what needs it. */
+static bool is_text(const char *text)
+{
+    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+    for (const unsigned char *p = (const unsigned char *)text; *p != '\0';) {
+        size_t more = *p < 0x80 ? 0 : *p < 0xe0 ? 1 : *p < 0xf0 ? 2 : 3, left = more;
+        uint32_t code = more == 0 ? *p : *p & (0x3fU >> more);
+        if (*p >= 0xf8 || (*p & 0xc0) == 0x80)
+            return false;
+        for (p++; left > 0 && (*p & 0xc0) == 0x80; left--)
+            code = code << 6 | (*p++ & 0x3fU);
+        if (left > 0 || code < least[more] || (code >= 0x80 && code < 0xa0) ||
+            (code > 0xd7ff && code < 0xe000) || code == 0xfeff || (code > 0xfffd && code < 0x10000) ||
+            code > 0x10ffff)
+            return false;
+    }
+    return true;
+}
+
 /* Reads a value by its type, without looking at its range. */
 static bool parse(const struct sp_config_option *o, const char *text, uint64_t *number)
 {
@@ -127,7 +148,7 @@ static bool parse(const struct sp_config_option *o, const char *text, uint64_t *
     switch (o->type) {
     case SP_CONFIG_TEXT:
         *number = 0;
-        return true;
+        return is_text(text);
     case SP_CONFIG_COUNT:
         return sp_text_number(text, 0, UINT64_MAX, number);
     case SP_CONFIG_SIZE:
@@ -158,7 +179,7 @@ static void print_number(const struct sp_config_option *o, uint64_t number, char
 static bool accept(const struct sp_config_option *o, const char *text, uint64_t *number, const char *origin,
                    struct sp_config_problems *p)
 {
-    static const char *const expected[] = {"a text", "a number such as 10000", "a size such as 64MiB",
+    static const char *const expected[] = {"UTF-8 text", "a number such as 10000", "a size such as 64MiB",
                                            "a duration such as 30s, 10min or 7d", "one of"};
     char low[SP_TEXT_VALUE_MAX], high[SP_TEXT_VALUE_MAX];
     if (text[0] == '\0')

@@ -36,6 +36,7 @@ enum sp_config_key {
     SP_CONFIG_MAILBOX_BYTES,
     SP_CONFIG_DEDUP_KEEP,
     SP_CONFIG_LOG_LEVEL,
+    SP_CONFIG_HISTORY,
     SP_CONFIG_N
 };
 

@@ -32,6 +32,12 @@ static void add_core(struct page *p, const struct sp_gateway *g)
 #undef ADD
 }
 
+static void add_history(struct page *p, const struct sp_chronicle *c)
+{
+    add(p, "history_lines", c->lines);
+    add(p, "history_lost", c->file.lost);
+}
+
 static void add_store(struct page *p, struct sp_store *st)
 {
     struct sp_store_stats s;
@@ -60,6 +66,7 @@ size_t sp_counters_print(const struct sp_server *s, char *dst, size_t cap)
     add(&p, "uptime_s", (uint64_t)((sp_sys_now() - s->started) / SP_SECOND));
     add_core(&p, s->gateway);
     add_store(&p, s->store);
+    add_history(&p, &s->chronicle);
     add(&p, "udp_send_errors", udp.send_errors);
     add(&p, "udp_send_blocked", udp.send_blocked);
     add(&p, "udp_receive_errors", udp.receive_errors);

@@ -20,6 +20,12 @@ static void receive(struct sp_loop *l, sp_time now)
     }
 }
 
+static void tell_before_send(struct sp_loop *l)
+{
+    if (l->before_send != NULL)
+        l->before_send(l->self);
+}
+
 /* Sends until the core has nothing more.  False: it may have more. */
 static bool transmit(struct sp_loop *l, sp_time now)
 {
@@ -27,6 +33,7 @@ static bool transmit(struct sp_loop *l, sp_time now)
         size_t n = sp_gateway_transmit(l->gateway, sp_udp_buffers(l->udp), SP_UDP_BATCH, now);
         if (n == 0)
             return true;
+        tell_before_send(l);
         if (!sp_udp_send(l->udp, n)) {
             l->is_blocked = true;
             ev_io_start(l->ev, &l->writable);
@@ -59,6 +66,7 @@ static void turn(struct sp_loop *l)
     receive(l, now);
     sp_gateway_step(l->gateway, now);
     all_sent = transmit(l, now);
+    tell_before_send(l);
     l->turns++;
     if (sp_sys_now() - now > SP_LOOP_STALL)
         l->stalls++;

@@ -22,6 +22,7 @@ struct sp_loop {
     struct sp_store_port *port;
     struct sp_udp *udp;
     void (*tick)(void *self, sp_time now); /* every SP_LOOP_TICK, before a turn */
+    void (*before_send)(void *self);       /* before datagrams leave, and at the end of a turn; may be NULL */
     void *self;
 
     ev_io readable, writable, stored;

@@ -24,7 +24,7 @@
 
 /* The command line: places of the configuration, kept for a reload. */
 struct command {
-    const char *file, *listen, *store, *keys, *admin;
+    const char *file, *listen, *store, *keys, *admin, *history;
     const char *sets[SETS_MAX];
     size_t sets_n;
     bool test_only, dump;
@@ -83,7 +83,8 @@ static void take_flags(const struct command *c, struct sp_config *out, struct sp
     } flags[] = {{c->listen, "listen", "--listen"},
                  {c->store, "store", "--store"},
                  {c->keys, "keys", "--keys"},
-                 {c->admin, "admin.socket", "--admin"}};
+                 {c->admin, "admin.socket", "--admin"},
+                 {c->history, "history", "--history"}};
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (flags[i].value != NULL)
             sp_config_set(out, flags[i].name, flags[i].value, SP_CONFIG_FLAG, flags[i].flag, p);
@@ -196,6 +197,10 @@ static int parse(struct command *c, int argc, char **argv)
          .self = c,
          .help = "one option; may be repeated"},
         {.name = "--admin", .value = "SOCKET", .text = &c->admin, .help = "admin socket for sampan stat"},
+        {.name = "--history",
+         .value = "FILE",
+         .text = &c->history,
+         .help = "append what happens, for sampan verify"},
         {.name = "-t", .flag = &c->test_only, .help = "check configuration and keys, then exit: 0 or 78"},
         {.name = "--dump-config", .flag = &c->dump, .help = "show all options, their values and sources"},
     };

@@ -113,6 +113,7 @@ static int create_gateway(struct sp_server *s, const struct sp_keys *keys, struc
 {
     struct sp_gateway_config cfg = {
         .crypto = sp_crypto_sodium(),
+        .witness = sp_chronicle_witness(&s->chronicle),
         .unix_us = sp_sys_unix_us(),
         .sessions_max = (size_t)value(s, SP_CONFIG_SESSIONS)->number,
         .message_ttl_s = whole_seconds(value(s, SP_CONFIG_MESSAGE_TTL)),
@@ -168,7 +169,8 @@ static int open_parts(struct sp_server *s, struct sp_trouble *t)
     if (sp_server_resolve(&s->config, &at, t) != 0 || sp_udp_open(&s->udp, &at, t) != 0 ||
         load_keys(s, &keys, t) != 0)
         return -1;
-    if (open_store(s, t) == 0)
+    if (open_store(s, t) == 0 &&
+        sp_chronicle_open(&s->chronicle, value(s, SP_CONFIG_HISTORY)->text, &s->log, t) == 0)
         result = create_gateway(s, &keys, t);
     sp_keys_wipe(&keys);
     if (result != 0)
@@ -311,6 +313,12 @@ static void on_tick(void *self, sp_time now)
     sp_log_tick(&s->log, sp_sys_unix_us());
 }
 
+static void on_before_send(void *self)
+{
+    struct sp_server *s = self;
+    sp_chronicle_flush(&s->chronicle);
+}
+
 static void watch(struct sp_server *s, ev_signal *w, int number,
                   void (*call)(struct ev_loop *, ev_signal *, int))
 {
@@ -334,6 +342,7 @@ static void start_watching(struct sp_server *s)
     s->loop.port = s->port;
     s->loop.udp = s->udp;
     s->loop.tick = on_tick;
+    s->loop.before_send = on_before_send;
     s->loop.self = s;
     sp_loop_start(&s->loop);
 }
@@ -383,6 +392,7 @@ void sp_server_close(struct sp_server *s)
     sp_admin_close(&s->admin);
     if (s->gateway != NULL)
         sp_gateway_destroy(&s->gateway);
+    sp_chronicle_close(&s->chronicle, s->loop.ev != NULL && s->code == SP_EXIT_OK);
     sp_store_close(&s->store);
     sp_udp_close(&s->udp);
     if (s->ev != NULL)

@@ -6,6 +6,7 @@
 #include <sampan/crypto.h>
 
 #include "admin.h"
+#include "chronicle.h"
 #include "config.h"
 #include "log.h"
 #include "loop.h"
@@ -19,6 +20,7 @@ struct sp_server {
     void *reread_self;
 
     struct sp_log log;
+    struct sp_chronicle chronicle;
     struct ev_loop *ev;
     struct sp_store *store;
     struct sp_store_port *port;

@@ -7,6 +7,7 @@
 #include "crypto_sodium.h"
 #include "handshake.h"
 #include "hex.h"
+#include "mp.h"
 #include "replay.h"
 #include "seal.h"
 #include "token.h"
@@ -292,6 +293,16 @@ Test(vectors, replay)
         cr_assert_eq(is_fresh, strcmp(t.column[1], "fresh") == 0, "line %u", t.lines);
         if (is_fresh)
             sp_replay_mark(&window, pn);
+    }
+}
+
+Test(vectors, msgpack)
+{
+    struct table t = table_open("msgpack.txt");
+    while (table_next(&t, 3)) {
+        struct bytes b = bytes_of(t.column[2]);
+        bool is_ok = sp_mp_scan(view_of(&b), SP_MP_CTRL_OBJECTS_MAX) == 0;
+        cr_assert_eq(is_ok, strcmp(t.column[1], "ok") == 0, "%s", t.column[0]);
     }
 }
 

@@ -2,6 +2,8 @@
 #include "dedup.h"
 #include "world.h"
 
+#include <stdio.h>
+
 Test(svc_send, stores_and_answers, .init = setup, .fini = teardown)
 {
     struct sp_puppet *a = connected("a", 1);
@@ -218,4 +220,83 @@ Test(svc_send, four_reports, .init = setup, .fini = teardown)
     cr_assert_eq(sp_puppet_note(a, SP_KIND_MSG_A), (size_t)0);
     sp_puppet_destroy(&a);
     sp_puppet_destroy(&b);
+}
+
+static sp_time time_of(const struct sp_puppet *p, const struct sp_frame *f)
+{
+    for (size_t i = 0; i < p->frames_n; i++) {
+        if (&p->frames[i]->frame == f)
+            return p->frames[i]->at;
+    }
+    return SP_NEVER;
+}
+
+/* The store's answers to a repeat and to the confirmation of the same message change places: the sender must
+ * not be taken back from DELIVERED (G5).  True: they did. */
+static bool overtake(unsigned seed)
+{
+    char url[32];
+    (void)snprintf(url, sizeof url, "fault:%u:mem:", seed);
+    start_world(url, &(struct sp_store_config){.faults = {.set = true, .max_delay_us = SP_SECOND}});
+    struct sp_puppet *a = connected("a", 1), *b = bound("b", 1, 0);
+    sp_puppet_send_message(a, 1, 0, "b", "x");
+    (void)answer(a, 1);
+    sp_puppet_send_pull(b, 2, 0, 1, 500, true);
+    (void)sp_puppet_wait(b, SP_KIND_MSG_N, 1);
+    sp_puppet_send_message(a, 1, 0, "b", "x");
+    sp_rig_run(rig, 10 * SP_MS);
+    sp_puppet_send_ack(b, 3, 1);
+    (void)answer(a, 2);
+    sp_rig_run(rig, 2 * SP_SECOND);
+    size_t told = sp_puppet_note(a, SP_KIND_ACK_N);
+    const struct sp_frame *last = sp_puppet_find(a, SP_KIND_ACK_N, told), *again = NULL;
+    again = sp_puppet_find(a, SP_KIND_MSG_A, 2);
+    cr_assert_eq(last->u.ack_n.state, SP_STATE_DELIVERED);
+    bool is_overtaken = time_of(a, last) < time_of(a, again);
+    if (is_overtaken)
+        cr_expect_eq(again->u.msg_a.state, SP_STATE_DELIVERED, "seed %u", seed);
+    sp_puppet_destroy(&a);
+    sp_puppet_destroy(&b);
+    teardown();
+    return is_overtaken;
+}
+
+Test(svc_send, a_late_answer_does_not_take_the_sender_back)
+{
+    unsigned overtaken = 0;
+    for (unsigned seed = 1; seed <= 20; seed++)
+        overtaken += overtake(seed);
+    cr_expect_gt(overtaken, 3U, "of 20");
+}
+
+/* The store executes an APPEND and all its answers are lost: a recipient who is there hears of the message
+ * all the same, unless the look at the mailbox is lost, too.  True: they were lost. */
+static bool lose_answers(unsigned seed, unsigned *tipped)
+{
+    char url[32];
+    (void)snprintf(url, sizeof url, "fault:%u:mem:", seed);
+    start_world(url, &(struct sp_store_config){.faults = {.set = true, .lost = 500}});
+    struct sp_puppet *a = connected("a", 1), *b = connected("b", 1);
+    for (uint16_t id = 1; sp_puppet_note(b, SP_KIND_PULL_A) == 0; id++) {
+        sp_puppet_send_pull(b, id, 0, 1, 500, true);
+        sp_rig_run(rig, 500 * SP_MS);
+    }
+    sp_puppet_send_message(a, 1, 0, "b", "x");
+    sp_rig_run(rig, SP_SECOND);
+    bool is_lost = sp_puppet_note(a, SP_KIND_MSG_A) == 0;
+    if (is_lost)
+        *tipped += sp_puppet_note(b, SP_KIND_TIP) == 1;
+    sp_puppet_destroy(&a);
+    sp_puppet_destroy(&b);
+    teardown();
+    return is_lost;
+}
+
+Test(svc_send, a_recipient_hears_of_a_message_whose_answers_were_lost)
+{
+    unsigned lost = 0, tipped = 0;
+    for (unsigned seed = 1; seed <= 50; seed++)
+        lost += lose_answers(seed, &tipped);
+    cr_expect_gt(lost, 2U);
+    cr_expect_gt(2 * tipped, lost, "%u of %u", tipped, lost);
 }

@@ -160,6 +160,7 @@ Test(config, default_values)
         {SP_CONFIG_MAILBOX_BYTES, "mailbox.bytes", UINT64_C(67108864)},
         {SP_CONFIG_DEDUP_KEEP, "dedup.keep", UINT64_C(604800000000)},
         {SP_CONFIG_LOG_LEVEL, "log.level", 2},
+        {SP_CONFIG_HISTORY, "history", 0},
     };
     cr_assert_eq(sizeof rows / sizeof rows[0], SP_CONFIG_N);
     for (size_t i = 0; i < SP_CONFIG_N; i++) {
@@ -267,6 +268,43 @@ Test(config, a_text_may_fill_its_place_but_not_more)
     text[SP_FILES_PATH_MAX] = '\0';
     sp_config_set(&f->c, "keys", text, SP_CONFIG_FLAG, "--keys", &f->p);
     cr_expect_str_eq(said(), "--keys: keys: longer than 1023 bytes\n");
+}
+
+/* What a YAML file cannot say does not come by another way, or a dump could not be read. */
+Test(config, a_text_is_utf8)
+{
+    static const struct {
+        const char *text;
+        bool is_text;
+    } rows[] = {
+        {"/\xc3\xa9", true},
+        {"/\xe2\x82\xac", true},
+        {"/\xf0\x9f\x98\x80", true},
+        {"/\xf4\x8f\xbf\xbf", true},
+        {"/\x01\x7f", true},
+        {"/\xef\xbf\xbd", true},
+        {"/\xe9", false},
+        {"/\x80", false},
+        {"/\xc3", false},
+        {"/\xc3/", false},
+        {"/\xc1\xbf", false},
+        {"/\xe0\x9f\xbf", false},
+        {"/\xf0\x8f\xbf\xbf", false},
+        {"/\xed\xa0\x80", false},
+        {"/\xf4\x90\x80\x80", false},
+        {"/\xf8\x88\x80\x80\x80", false},
+        {"/\xc2\x9f", false},
+        {"/\xef\xbb\xbf", false},
+        {"/\xef\xbf\xbe", false},
+        {"/\xf0\x9f\x98", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        size_t before = f->p.n;
+        sp_config_set(&f->c, "keys", rows[i].text, SP_CONFIG_FLAG, "--keys", &f->p);
+        cr_expect_eq(f->p.n == before, rows[i].is_text, "row %zu", i);
+        cr_expect_eq(strcmp(f->c.of[SP_CONFIG_KEYS].text, rows[i].text) == 0, rows[i].is_text, "row %zu", i);
+    }
+    cr_expect_not_null(strstr(said(), "--keys: keys: '/\xe9' is not UTF-8 text\n"));
 }
 
 Test(config, the_dump_reads_back_as_the_same_values)
