@@ -76,6 +76,8 @@ class Rig:
         self.processes = []
         self.n = 0
         self.port = None
+        self.histories = []  # of the gateway and of each state folder, in the order of their first process
+        self.tokens, self.used = set(), set()  # made here; of them, those that only processes with a history use
         self.run("keygen", "keys")
 
     def count(self):
@@ -88,8 +90,36 @@ class Rig:
     def tool(self, name):
         return os.path.join(BIN, name)
 
+    def history(self, name):
+        """The file for a history; one per gateway or state folder, so that order in it is order in time."""
+        path = self.path(name + ".history")
+        if path not in self.histories:
+            self.histories.append(path)
+        return path
+
+    def noted(self, args):
+        """args of `sampan`, with --history when the verb has one."""
+        if args[0] not in ("send", "recv"):
+            return args
+        self.used.add(args[args.index("--token") + 1])
+        if "--history" in args:
+            return args
+        return (*args, "--history", self.history(os.path.basename(args[args.index("--state") + 1])))
+
+    def verify(self, healed=True):
+        """What happened keeps every promise.  Clients without a history, such as second_client.py, may have done
+        anything: then only that is judged which no further log could explain."""
+        told = ["--healed"] if healed else []
+        told += ["--complete"] if self.tokens <= self.used else []
+        out = subprocess.run([self.tool("sampan"), "verify", *told, *self.histories], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, cwd=self.dir, timeout=300, check=False)
+        text = out.stdout.decode()
+        check(out.returncode == 0, f"sampan verify {' '.join(told)}: exit {out.returncode}:\n{text[-4000:]}")
+        return next(line for line in text.splitlines() if line.startswith("events="))
+
     def run(self, *args, stdin=b"", expect=0, timeout=60):
         """Runs `sampan ARGS` to its end and returns its standard output."""
+        args = self.noted(args)
         done = subprocess.run([self.tool("sampan"), *args], input=stdin, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, cwd=self.dir, timeout=timeout, check=False)
         check(done.returncode == expect,
@@ -101,7 +131,8 @@ class Rig:
         listen = f"127.0.0.1:{self.port or 0}"
         p = Process(self, "sampand", [self.tool("sampand"), "--listen", listen, "--store", "lmdb:" + self.path("store"),
                                       "--keys", self.path("keys"), "--admin", self.path("admin"),
-                                      "--set", "store.map_size=1GiB", *more], wrap=True)
+                                      "--set", "store.map_size=1GiB", "--history",
+                                      self.history("gateway"), *more], wrap=True)
         found = p.wait_line(r"ready .*listen=\"?127\.0\.0\.1:(\d+)", 60)
         self.port = int(found.group(1))
         return p
@@ -115,6 +146,7 @@ class Rig:
 
     def token(self, user, device, port, *more):
         name = f"{user}{device}.token"
+        self.tokens.add(name)
         out = self.run("token", "--keys", "keys", "--user", user, "--device", str(device), "--gateway",
                        f"127.0.0.1:{port}", *more)
         with open(os.open(self.path(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as f:
@@ -122,7 +154,7 @@ class Rig:
         return name
 
     def sampan(self, name, *args, stdin=None, stdout=None):
-        return Process(self, name, [self.tool("sampan"), *args], stdin=stdin, stdout=stdout, wrap=True)
+        return Process(self, name, [self.tool("sampan"), *self.noted(args)], stdin=stdin, stdout=stdout, wrap=True)
 
     def stat(self):
         lines = self.run("stat", "--admin", self.path("admin")).decode().splitlines()
@@ -158,13 +190,15 @@ def count_lines(path):
         return 0
 
 
-def main(test):
-    """Runs one test and says how it went; a failed one keeps its folder and names it."""
+def main(test, healed=True):
+    """Runs one test, judges its histories and says how it went; a failed one keeps its folder and names it.  healed: at
+    its end nothing is under way."""
     name = os.path.basename(sys.argv[0])
     rig = Rig()
     began = time.monotonic()
     try:
         note = test(rig) or ""
+        judged = rig.verify(healed) if rig.histories else "no history"
     except (Failed, subprocess.TimeoutExpired) as e:
         rig.close(keep=True)
         print(f"{name}: FAILED: {e}\n  kept: {rig.dir}")
@@ -174,7 +208,7 @@ def main(test):
         print(f"{name}: FAILED; kept: {rig.dir}")
         raise
     rig.close()
-    print(f"{name}: passed in {time.monotonic() - began:.1f} s {note}")
+    print(f"{name}: passed in {time.monotonic() - began:.1f} s {note}; {judged}")
 
 
 def wait_readable(sock, seconds):

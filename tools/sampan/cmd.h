@@ -12,6 +12,7 @@
     X(recv, "write each message to standard output, exactly once")                                           \
     X(status, "ask how far messages got")                                                                    \
     X(stat, "show the counters of a running gateway")                                                        \
+    X(verify, "read histories and say which promises they break")                                            \
     X(demo, "run a gateway and two users over a bad network and check what arrives")
 
 #define SP_CMD_DECLARE(name, help) int sp_cmd_##name(int argc, char **argv);

@@ -14,7 +14,7 @@
 #define BATCH_BYTES (SP_OUTPUT_MAX - RECORD_MAX) /* written at the latest when so much is gathered */
 
 struct options {
-    const char *token, *state;
+    const char *token, *state, *history;
     uint64_t count, for_s;
     bool is_nul, is_json;
 };
@@ -96,7 +96,7 @@ static int keep(struct receiving *r, struct sp_trouble *t)
         return 0;
     if (sp_output_flush(&r->out, t) != 0)
         return -1;
-    int rc = sp_client_keep(r->runner.client, r->upto, sp_sys_now());
+    int rc = sp_runner_keep(&r->runner, r->upto);
     if (rc != 0)
         return sp_trouble_set(t, SP_EXIT_IO, "state: %s", sp_err_text(rc));
     r->upto.v = 0;
@@ -107,7 +107,7 @@ static int keep(struct receiving *r, struct sp_trouble *t)
 static int take_events(struct receiving *r, struct sp_trouble *t)
 {
     struct sp_client_event ev;
-    while (!has_enough(r) && sp_client_poll(r->runner.client, &ev, sp_sys_now()) == 0) {
+    while (!has_enough(r) && sp_runner_poll(&r->runner, &ev) == 0) {
         if (ev.kind == SP_CLIENT_MESSAGE)
             add_message(r, &ev);
         else if (ev.kind == SP_CLIENT_SKIPPED)
@@ -148,7 +148,8 @@ static void linger(struct receiving *r)
 static int run(struct receiving *r)
 {
     struct sp_trouble t = {.code = SP_EXIT_OK};
-    struct sp_runner_config cfg = {.token_path = r->opt.token, .state_path = r->opt.state, .receives = true};
+    struct sp_runner_config cfg = {
+        .token_path = r->opt.token, .state_path = r->opt.state, .receives = true, .history = r->opt.history};
     if (sp_runner_open(&r->runner, &cfg, &t) != 0)
         return sp_trouble_print(&t, "sampan recv");
     int code = SP_EXIT_OK;
@@ -177,6 +178,10 @@ int sp_cmd_recv(int argc, char **argv)
          .help = "folder that remembers the cursor",
          .text = &r.opt.state,
          .required = true},
+        {.name = "--history",
+         .value = "FILE",
+         .help = "append what happened, for sampan verify",
+         .text = &r.opt.history},
         {.name = "--count",
          .value = "N",
          .help = "end after N messages",

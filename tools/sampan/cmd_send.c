@@ -17,7 +17,7 @@
 #define FORGET_FROM 60000 /* messages remembered, from which on those already printed are let go */
 
 struct options {
-    const char *token, *state, *to, *wait;
+    const char *token, *state, *to, *wait, *history;
     uint64_t rate; /* messages per second; 0: as fast as they go */
     bool is_nul;
 };
@@ -29,6 +29,7 @@ struct sending {
     struct sp_lines lines;
     uint8_t awaited; /* enum sp_state */
     bool is_stdin_end, is_outbox_full;
+    bool is_drained; /* no whole record is left of what was read */
     bool has_failed; /* a message ended otherwise than awaited */
     sp_time next_at; /* --rate: when the next message may go */
     sp_time started;
@@ -111,7 +112,7 @@ static bool submit(struct sending *s, const uint8_t *record, size_t len)
     struct sp_outgoing m = {.to = {(const uint8_t *)s->opt.to, strlen(s->opt.to)}, .body = {record, len}};
     struct sp_msgid id;
     make_room(s);
-    int rc = sp_client_submit(s->runner.client, &m, &id, now);
+    int rc = sp_runner_submit(&s->runner, &m, &id);
     if (rc == SP_EFULL)
         return false;
     if (rc != 0) {
@@ -135,6 +136,7 @@ static int take_input(struct sending *s, bool is_readable, struct sp_trouble *t)
 {
     if (is_readable && sp_lines_fill(&s->lines) != 0)
         return sp_trouble_set(t, SP_EXIT_IO, "standard input: %s", strerror(errno));
+    s->is_drained = false;
     while (!s->is_stdin_end && (s->opt.rate == 0 || s->next_at <= sp_sys_now())) {
         size_t before = s->lines.start;
         const uint8_t *record;
@@ -152,6 +154,7 @@ static int take_input(struct sending *s, bool is_readable, struct sp_trouble *t)
             s->has_failed = true;
             break;
         case SP_LINES_MORE:
+            s->is_drained = true;
             return 0;
         case SP_LINES_END:
             s->is_stdin_end = true;
@@ -165,15 +168,16 @@ static int take_input(struct sending *s, bool is_readable, struct sp_trouble *t)
 static int turn(struct sending *s, struct sp_trouble *t)
 {
     bool wants_input = !s->is_stdin_end && !s->is_outbox_full && !s->lines.is_ended &&
-                       (s->opt.rate == 0 || s->next_at <= sp_sys_now());
-    sp_time until = s->opt.rate > 0 && !s->is_stdin_end ? s->next_at : SP_NEVER;
+                       (s->opt.rate == 0 || s->is_drained || s->next_at <= sp_sys_now());
+    bool is_paced = s->opt.rate > 0 && !s->is_stdin_end && !s->is_drained && !s->is_outbox_full;
+    sp_time until = is_paced ? s->next_at : SP_NEVER;
     if (s->lines.is_ended && !s->is_stdin_end && !s->is_outbox_full && s->opt.rate == 0)
         until = 0; /* the rest of the buffer is waiting */
     bool is_readable;
     if (sp_runner_turn(&s->runner, wants_input ? STDIN_FILENO : -1, until, &is_readable, t) != 0)
         return -1;
     struct sp_client_event ev;
-    while (sp_client_poll(s->runner.client, &ev, sp_sys_now()) == 0)
+    while (sp_runner_poll(&s->runner, &ev) == 0)
         if (on_event(s, &ev, t) != 0)
             return -1;
     if (take_input(s, is_readable, t) != 0)
@@ -199,6 +203,8 @@ static int run(struct sending *s)
                                    .state_path = s->opt.state,
                                    .receives = false,
                                    .outbox_max = OUTBOX_MAX,
+                                   .history = s->opt.history,
+                                   .want = s->awaited,
                                    .remembered = on_remembered,
                                    .self = s};
     if (sp_runner_open(&s->runner, &cfg, &t) != 0)
@@ -254,6 +260,10 @@ static int parse(struct options *o, int argc, char **argv)
          .number = &o->rate,
          .min = 1,
          .max = 1000000},
+        {.name = "--history",
+         .value = "FILE",
+         .help = "append what happened, for sampan verify",
+         .text = &o->history},
         {.name = "-0", .help = "records end with NUL instead of a line feed", .flag = &o->is_nul},
     };
     const struct sp_args args = {

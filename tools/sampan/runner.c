@@ -72,9 +72,19 @@ static int open_state(struct sp_runner *r, const struct sp_runner_config *cfg, s
                               : rc == SP_EFORBIDDEN ? "belongs to another user or device"
                                                     : sp_err_text(rc),
                               rc == SP_EBUSY ? ", try again" : "");
+    return 0;
+}
+
+/* Begins the history and tells of every message that an earlier run left. */
+static int remember(struct sp_runner *r, const struct sp_runner_config *cfg, struct sp_trouble *t)
+{
     struct sp_outgoing m = {0};
-    while (cfg->remembered != NULL && r->local.next(r->local.self, m.msgid, &m) == 0)
+    if (sp_diary_open(&r->diary, cfg->history, cfg->want, &r->token, &r->local, t) != 0)
+        return -1;
+    while (cfg->remembered != NULL && r->local.next(r->local.self, m.msgid, &m) == 0) {
+        sp_diary_remembered(&r->diary, &m);
         cfg->remembered(cfg->self, &m);
+    }
     return 0;
 }
 
@@ -108,7 +118,8 @@ int sp_runner_open(struct sp_runner *r, const struct sp_runner_config *cfg, stru
     *r = (struct sp_runner){.fd = -1, .is_volatile = cfg->is_volatile};
     if (sp_tokenfile_read(cfg->token_path, &r->token, t) != 0)
         return -1;
-    if (open_state(r, cfg, t) != 0 || open_socket(r, t) != 0 || open_client(r, cfg, t) != 0) {
+    if (open_state(r, cfg, t) != 0 || remember(r, cfg, t) != 0 || open_socket(r, t) != 0 ||
+        open_client(r, cfg, t) != 0) {
         sp_runner_close(r);
         return -1;
     }
@@ -168,6 +179,30 @@ int sp_runner_turn(struct sp_runner *r, int extra_fd, sp_time until, bool *extra
     return sp_runner_flush(r, t);
 }
 
+int sp_runner_submit(struct sp_runner *r, const struct sp_outgoing *m, struct sp_msgid *id)
+{
+    int rc = sp_client_submit(r->client, m, id, sp_sys_now());
+    if (rc == 0)
+        sp_diary_sent(&r->diary, m, *id);
+    return rc;
+}
+
+int sp_runner_poll(struct sp_runner *r, struct sp_client_event *ev)
+{
+    int rc = sp_client_poll(r->client, ev, sp_sys_now());
+    if (rc == 0)
+        sp_diary_event(&r->diary, ev);
+    return rc;
+}
+
+int sp_runner_keep(struct sp_runner *r, struct sp_seq upto)
+{
+    int rc = sp_client_keep(r->client, upto, sp_sys_now());
+    if (rc == 0)
+        sp_diary_kept(&r->diary, upto);
+    return rc;
+}
+
 void sp_runner_close(struct sp_runner *r)
 {
     struct sp_trouble t;
@@ -177,6 +212,7 @@ void sp_runner_close(struct sp_runner *r)
         sp_client_wipe(r->client);
     }
     free(r->mem);
+    sp_diary_close(&r->diary);
     if (r->local.self != NULL && r->is_volatile)
         sp_local_memory_close(&r->local);
     else if (r->local.self != NULL)

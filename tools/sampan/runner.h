@@ -6,6 +6,7 @@
 
 #include <sampan/client.h>
 
+#include "diary.h"
 #include "tokenfile.h"
 #include "trouble.h"
 
@@ -14,6 +15,8 @@ struct sp_runner_config {
     bool receives;
     bool is_volatile;    /* state in memory, gone at the end: for benchmarks; state_path is not used */
     uint32_t outbox_max; /* 0: the client's default */
+    const char *history; /* file for its history; NULL: none */
+    uint8_t want;        /* enum sp_state up to which the sender waits, for the history; 0: the end */
     /* Called for each remembered message before the client starts; may be NULL. */
     void (*remembered)(void *self, const struct sp_outgoing *m);
     void *self;
@@ -22,6 +25,7 @@ struct sp_runner {
     struct sp_client *client;
     struct sp_local local;
     struct sp_tokenfile token;
+    struct sp_diary diary;
     void *mem;
     int fd;
     bool is_volatile;
@@ -40,6 +44,10 @@ int sp_runner_turn(struct sp_runner *r, int extra_fd, sp_time until, bool *extra
  * takes every datagram that is there. */
 int sp_runner_flush(struct sp_runner *r, struct sp_trouble *t);
 void sp_runner_take(struct sp_runner *r);
+/* sp_client_submit, sp_client_poll and sp_client_keep, noted in the history. */
+int sp_runner_submit(struct sp_runner *r, const struct sp_outgoing *m, struct sp_msgid *id);
+int sp_runner_poll(struct sp_runner *r, struct sp_client_event *ev);
+int sp_runner_keep(struct sp_runner *r, struct sp_seq upto);
 /* Says goodbye and closes everything.  Safe on a runner whose open failed. */
 void sp_runner_close(struct sp_runner *r);
 

@@ -1,0 +1,45 @@
+/* Histories in files: an appending writer and a reader.  The only part of this folder that knows files. */
+#ifndef SP_HISTORYFILE_H
+#define SP_HISTORYFILE_H
+
+#include "history.h"
+
+#define SP_HISTORYFILE_BUFFER ((size_t)256 * 1024) /* bytes that a writer gathers at most */
+
+/* A writer.  What it gathers leaves in one write to a file opened for appending, so lines of several
+ * processes do not mix, and what was written survives a kill.  A failed write loses the lines it had, and is
+ * counted. */
+struct sp_historyfile {
+    int fd; /* -1: closed; every call then does nothing */
+    char *buf;
+    size_t len;
+    uint32_t held;      /* lines gathered */
+    uint64_t lost;      /* lines that could not be written */
+    int error;          /* errno of the last failed write; 0: none */
+    bool has_half_line; /* a failed write left one behind */
+};
+
+/* Opens or creates the file (mode 0600).  0, or the errno. */
+int sp_historyfile_open(struct sp_historyfile *h, const char *path);
+/* Gathers one event; at_us is set to the wall time given.  Writes when there is no room. */
+void sp_historyfile_add(struct sp_historyfile *h, const struct sp_history_event *e, int64_t unix_us);
+/* Writes what was gathered.  0, or the errno: those lines are lost. */
+int sp_historyfile_flush(struct sp_historyfile *h);
+/* Flushes and closes.  A zeroed or closed writer must have fd -1. */
+void sp_historyfile_close(struct sp_historyfile *h);
+
+/* How reading went. */
+struct sp_historyfile_result {
+    uint32_t lines;     /* whole lines, damaged one included */
+    bool is_torn;       /* something stands behind the last line feed; it was left out */
+    uint32_t bad_line;  /* the line that is no event; 0: none */
+    const char *reason; /* why */
+    int error;          /* errno of open or read */
+};
+/* Reads a file to its end, or to its first damaged line, or until `take` returns other than 0; *e is borrowed
+ * for the call.  0; SP_EMALFORMED: a damaged line; SP_EIO: error is set; else what take returned. */
+int sp_historyfile_read(const char *path,
+                        int (*take)(void *self, const struct sp_history_event *e, uint32_t line), void *self,
+                        struct sp_historyfile_result *out);
+
+#endif
