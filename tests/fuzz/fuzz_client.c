@@ -29,7 +29,9 @@ struct world {
     struct tinylocal local;
     struct clientbook book;
     struct sp_client *client;
-    void *memory;
+    void *memory; /* of the client; kept from life to life and run to run, because fresh pages cost more than
+                     a run */
+    size_t memory_len;
     unsigned lives;
     bool is_closed; /* the app said goodbye */
     uint8_t secret[32], public[32];
@@ -76,7 +78,11 @@ static void start(struct world *w)
     cfg.blob = (struct sp_view){blob, write_blob(w, w->flags >> 1, blob, sizeof blob)};
     size_t len = sp_client_footprint(&cfg);
     FUZZ_CHECK(len > 0);
-    w->memory = fuzz_block(len);
+    if (len != w->memory_len) {
+        free(w->memory);
+        w->memory = fuzz_block(len);
+        w->memory_len = len;
+    }
     memset(w->memory, 0xa5, len);
     clientbook_start(&w->book, &w->local);
     FUZZ_CHECK(sp_client_init(&w->client, w->memory, len, &cfg, w->now) == 0);
@@ -87,7 +93,6 @@ static void stop(struct world *w, bool wipes)
 {
     if (wipes)
         sp_client_wipe(w->client);
-    free(w->memory);
     w->client = NULL;
 }
 
@@ -432,7 +437,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct world w;
     struct script s = {data, size}, nothing = {0};
-    memset(&w, 0, sizeof w);
+    w = (struct world){.memory = w.memory, .memory_len = w.memory_len};
     w.now = 1000 * SP_SECOND;
     w.room = fuzz_block(SP_DATAGRAM_MAX);
     w.flags = script_u8(&s);

@@ -25,10 +25,10 @@ struct flight {
 struct end {
     struct sp_link link;
     struct sp_link_memory memory;
-    void *block;
     struct sp_rng rng;
-    struct handpeer forger;       /* holds the keys of the other end */
-    struct flight wire[WIRE_MAX]; /* on its way to here, oldest first */
+    struct handpeer forger; /* holds the keys of the other end */
+    struct flight slots[WIRE_MAX];
+    uint8_t wire[WIRE_MAX]; /* slots: the first wire_n on their way to here, oldest first; the others free */
     size_t wire_n;
     unsigned refs_n;
     uint8_t refs[REFS_MAX + 1];    /* enum ref_state */
@@ -61,13 +61,18 @@ static void open_end(struct world *w, int who, struct script *s, bool is_validat
 {
     static const struct sp_link_memory_config sizes[] = {
         {64, 64, 128, 256}, {8, 4, 12, 16}, {16, 16, 16, 64}, {600, 600, 1024, 4096}};
+    static void *blocks[ENDS][4]; /* kept from run to run: fresh pages cost more than a run */
     struct end *e = &w->end[who];
     struct sp_session_keys keys = {.up = {1}, .down = {2}};
-    const struct sp_link_memory_config *size = &sizes[script_pick(s, 4)];
+    size_t which = script_pick(s, 4);
+    const struct sp_link_memory_config *size = &sizes[which];
     uint8_t seed[32] = {(uint8_t)who, script_u8(s)}, flags = script_u8(s);
     sp_rng_init(&e->rng, cheap_crypto(), seed);
-    e->block = fuzz_block(sp_link_memory_footprint(size));
-    sp_link_memory_init(&e->memory, e->block, size);
+    if (blocks[who][which] == NULL)
+        blocks[who][which] = fuzz_block(sp_link_memory_footprint(size));
+    sp_link_memory_init(&e->memory, blocks[who][which], size);
+    for (uint8_t i = 0; i < WIRE_MAX; i++)
+        e->wire[i] = i;
     struct sp_link_config cfg = {.role = who == CLIENT ? SP_LINK_CLIENT : SP_LINK_GATEWAY,
                                  .crypto = cheap_crypto(),
                                  .memory = &e->memory,
@@ -94,7 +99,6 @@ static void close_end(struct end *e)
     FUZZ_CHECK(e->memory.large.used == 0);
     FUZZ_CHECK(e->memory.packets.used == 0);
     FUZZ_CHECK(e->memory.copies.used == 0);
-    free(e->block);
 }
 
 /* ---- hearing ---- */
@@ -164,7 +168,7 @@ static void put_on_wire(struct world *w, int from, const uint8_t *p, size_t len)
     struct end *to = &w->end[1 - from];
     if (to->wire_n == WIRE_MAX)
         return; /* lost */
-    struct flight *f = &to->wire[to->wire_n++];
+    struct flight *f = &to->slots[to->wire[to->wire_n++]];
     f->len = len;
     memcpy(f->bytes, p, len);
 }
@@ -237,8 +241,10 @@ static int receive(struct world *w, int who, const uint8_t *p, size_t len)
 
 static void take_off_wire(struct end *e, size_t i)
 {
+    uint8_t slot = e->wire[i];
     e->wire_n--;
-    memmove(&e->wire[i], &e->wire[i + 1], (e->wire_n - i) * sizeof e->wire[0]);
+    memmove(&e->wire[i], &e->wire[i + 1], e->wire_n - i);
+    e->wire[e->wire_n] = slot;
 }
 
 static void deliver(struct world *w, int who, struct script *s)
@@ -248,7 +254,7 @@ static void deliver(struct world *w, int who, struct script *s)
     if (e->wire_n == 0)
         return;
     size_t i = (how & 0x80) != 0 ? (how & 15) % e->wire_n : 0;
-    struct flight f = e->wire[i];
+    struct flight f = e->slots[e->wire[i]];
     if ((how & 0x40) == 0) /* else it comes once more later */
         take_off_wire(e, i);
     if ((how & 0x30) == 0x30) {
@@ -436,7 +442,7 @@ static void heal(struct world *w)
         for (int who = 0; who < ENDS; who++) {
             struct end *e = &w->end[who];
             while (e->wire_n > 0) {
-                struct flight f = e->wire[0];
+                struct flight f = e->slots[e->wire[0]];
                 take_off_wire(e, 0);
                 (void)receive(w, who, f.bytes, f.len);
             }

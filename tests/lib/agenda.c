@@ -13,6 +13,16 @@ static bool is_before(const struct sp_agenda_item *a, const struct sp_agenda_ite
     return a->at != b->at ? a->at < b->at : a->order < b->order;
 }
 
+/* Puts an item into the place that is left at the end. */
+static void rise(struct sp_agenda *a, size_t i, const struct sp_agenda_item *item)
+{
+    while (i > 0 && is_before(item, &a->heap[(i - 1) / ARY])) {
+        a->heap[i] = a->heap[(i - 1) / ARY];
+        i = (i - 1) / ARY;
+    }
+    a->heap[i] = *item;
+}
+
 void sp_agenda_add(struct sp_agenda *a, sp_time at, int who, void *what)
 {
     if (a->n == a->cap) {
@@ -21,12 +31,17 @@ void sp_agenda_add(struct sp_agenda *a, sp_time at, int who, void *what)
         SP_ENSURE(a->heap != NULL);
     }
     struct sp_agenda_item item = {.at = at, .order = a->order++, .who = who, .what = what};
-    size_t i = a->n++;
-    while (i > 0 && is_before(&item, &a->heap[(i - 1) / ARY])) {
-        a->heap[i] = a->heap[(i - 1) / ARY];
-        i = (i - 1) / ARY;
+    rise(a, a->n++, &item);
+}
+
+void sp_agenda_hasten(struct sp_agenda *a, int who, sp_time at)
+{
+    for (size_t i = 0; i < a->n; i++) { /* those before i are a heap */
+        struct sp_agenda_item item = a->heap[i];
+        if (item.who == who && item.what != NULL && item.at > at)
+            item.at = at;
+        rise(a, i, &item);
     }
-    a->heap[i] = item;
 }
 
 sp_time sp_agenda_next(const struct sp_agenda *a)

@@ -22,6 +22,9 @@ void sp_agenda_add(struct sp_agenda *a, sp_time at, int who, void *what);
 sp_time sp_agenda_next(const struct sp_agenda *a);
 /* The first item; there must be one. */
 struct sp_agenda_item sp_agenda_pop(struct sp_agenda *a);
+/* Items of one with something to tell (what is not NULL) that are later than `at` come then, in their order.
+ */
+void sp_agenda_hasten(struct sp_agenda *a, int who, sp_time at);
 /* Frees the heap, not what its items are about. */
 void sp_agenda_wipe(struct sp_agenda *a);
 

@@ -136,6 +136,8 @@ static bool transmit(void *self, struct sp_datagram *out, sp_time now)
 static sp_time deadline(void *self)
 {
     const struct sp_puppet *p = self;
+    if (p->wants_init)
+        return 0;
     return p->is_on ? sp_link_deadline(&p->link) : SP_NEVER;
 }
 

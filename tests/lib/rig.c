@@ -206,15 +206,17 @@ static void turn_endpoint(struct sp_rig *r, struct endpoint *e)
         return;
     end_spinning(r, e->name);
     e->ops->after(e->self, r->now);
-    for (;;) {
+    bool is_sending = true;
+    while (e->is_on && is_sending && (e->rest.wake_at = e->ops->deadline(e->self)) <= r->now) {
         e->sealed.n = 0;
-        if (!e->is_on || !e->ops->transmit(e->self, &d, r->now))
-            break;
-        send(r, e, SP_DIR_UP, &e->sealed, &d);
+        is_sending = e->ops->transmit(e->self, &d, r->now);
+        if (is_sending)
+            send(r, e, SP_DIR_UP, &e->sealed, &d);
     }
     if (!e->is_on)
         return;
-    e->rest.wake_at = e->ops->deadline(e->self);
+    if (!is_sending)
+        e->rest.wake_at = e->ops->deadline(e->self);
     if (e->rest.wake_at < r->now)
         e->rest.wake_at = r->now;
     sp_rig_book(r, &e->rest, e->number);
@@ -517,6 +519,16 @@ static void pause(struct sp_rig *r, struct rest *rest, int who, sp_time for_us)
 void sp_rig_pause(struct sp_rig *r, int endpoint, sp_time for_us)
 {
     pause(r, &r->endpoints[endpoint]->rest, endpoint, for_us);
+}
+
+void sp_rig_resume(struct sp_rig *r, int endpoint)
+{
+    struct rest *rest = &r->endpoints[endpoint]->rest;
+    if (rest->paused_until <= r->now)
+        return;
+    rest->paused_until = rest->wake_at = r->now;
+    sp_agenda_hasten(&r->agenda, endpoint, r->now);
+    sp_rig_book(r, rest, endpoint);
 }
 
 void sp_rig_pause_gateway(struct sp_rig *r, sp_time for_us)

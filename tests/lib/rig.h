@@ -92,12 +92,16 @@ void sp_rig_at(struct sp_rig *r, sp_time at, sp_rig_call *fn, void *self);
 /* The endpoint's process, or the gateway's, gets no time for so long; datagrams wait in its socket while that
  * has room. */
 void sp_rig_pause(struct sp_rig *r, int endpoint, sp_time for_us);
+/* Its pause, if there is one, is over, and what is on its way to it arrives. */
+void sp_rig_resume(struct sp_rig *r, int endpoint);
 void sp_rig_pause_gateway(struct sp_rig *r, sp_time for_us);
 /* A datagram from any address straight to an endpoint. */
 void sp_rig_inject_down(struct sp_rig *r, int endpoint, const struct sp_addr *from, struct sp_view bytes);
 /* The gateway is killed when its turns have passed so many points: before its step, after it, after the
  * store's, after each datagram.  Then fn is called. */
 void sp_rig_doom_gateway(struct sp_rig *r, uint64_t points, sp_rig_call *fn, void *self);
+/* The gateway process is told to end: no new sessions, CLOSE to each. */
+void sp_rig_drain_gateway(struct sp_rig *r, unsigned over_s);
 /* It lives after all, and its pause is over. */
 void sp_rig_save_gateway(struct sp_rig *r);
 /* The gateway's wall clock is off by so much from now on, also after a start. */

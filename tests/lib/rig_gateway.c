@@ -37,11 +37,19 @@ void sp_rig_doom_gateway(struct sp_rig *r, uint64_t points, sp_rig_call *fn, voi
     r->doom = (struct doom){points + 1, fn, self};
 }
 
+void sp_rig_drain_gateway(struct sp_rig *r, unsigned over_s)
+{
+    sp_gateway_drain(r->gateway, over_s, r->now);
+    r->rest.wake_at = r->now;
+    sp_rig_book(r, &r->rest, GATEWAY);
+}
+
 void sp_rig_save_gateway(struct sp_rig *r)
 {
     r->doom.left = 0;
     if (r->rest.paused_until > r->now) {
         r->rest.paused_until = r->rest.wake_at = r->now;
+        sp_agenda_hasten(&r->agenda, GATEWAY, r->now); /* what waits in its socket, and what is on its way */
         sp_rig_book(r, &r->rest, GATEWAY);
     }
 }

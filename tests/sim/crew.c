@@ -11,12 +11,14 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#define AT_ONCE_MAX  64
-#define SENTENCE_MAX 1024
-#define PATH_LEN     512
-#define ALARM_S      300 /* real time of one seed; more is a hang */
+#define AT_ONCE_MAX         64
+#define SENTENCE_MAX        1024
+#define PATH_LEN            512
+#define OTHER_ENGINE_ONE_IN 10
+#define ALARM_S             300 /* real time of one seed; more is a hang */
 
 struct report {
     bool is_good;
@@ -72,6 +74,16 @@ static void report_failure(void *self, const char *sentence)
     _exit(1);
 }
 
+/* One world in ten lives again on the other engine.  Its story may differ, because a batch of requests may
+ * come to its ends in another order; the promises are the same. */
+static void run_other_engine(const struct sim_plan *plan, const struct sim_world_config *world)
+{
+    struct sim_plan other = *plan;
+    struct sim_result r;
+    other.engine = plan->engine == SIM_LMDB ? SIM_MEM : SIM_LMDB;
+    sim_world_run(&other, world, &r);
+}
+
 static void work(const struct sim_crew_config *cfg, const struct sim_crew_job *job, const char *dir, int fd)
 {
     static struct report r;
@@ -79,14 +91,17 @@ static void work(const struct sim_crew_config *cfg, const struct sim_crew_job *j
     sim_plan_draw(&plan, job->seed, job->active_us);
     sp_ensure_set_handler(report_failure, &fd);
     (void)alarm(ALARM_S);
-    sim_world_run(&plan, dir, 0, &r.result);
+    const struct sim_world_config world = {.dir = dir};
+    sim_world_run(&plan, &world, &r.result);
     if (cfg->is_twice) {
         struct sim_result again;
         remove_tree(dir);
         (void)mkdir(dir, 0700);
-        sim_world_run(&plan, dir, 0, &again);
+        sim_world_run(&plan, &world, &again);
         SP_ENSURE_SAY(again.hash == r.result.hash, "the second run differs from the first");
     }
+    if (job->seed % OTHER_ENGINE_ONE_IN == 0)
+        run_other_engine(&plan, &world);
     r.is_good = true;
     send_report(fd, &r);
 }
@@ -169,13 +184,24 @@ static void take(struct crew *c, struct worker *w, int status)
     (void)fflush(stdout);
 }
 
+static sp_time real_us(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (sp_time)t.tv_sec * SP_SECOND + t.tv_nsec / 1000;
+}
+
 void sim_crew_run(const struct sim_crew_config *cfg, struct sim_crew_sums *out)
 {
     static struct crew c;
     c = (struct crew){.cfg = cfg, .sums = out};
-    while (c.started < cfg->jobs_n || c.busy > 0) {
+    sp_time end = cfg->limit_us > 0 ? real_us() + cfg->limit_us : SP_NEVER;
+    size_t jobs_n = cfg->jobs_n;
+    while (c.started < jobs_n || c.busy > 0) {
+        if (real_us() >= end)
+            jobs_n = c.started;
         for (unsigned i = 0; i < cfg->at_once && i < AT_ONCE_MAX; i++) {
-            if (c.workers[i].pid == 0 && c.started < cfg->jobs_n)
+            if (c.workers[i].pid == 0 && c.started < jobs_n)
                 start(&c, &c.workers[i]);
         }
         int status;
@@ -195,9 +221,9 @@ static void show_failure(void *self, const char *sentence)
     abort();
 }
 
-void sim_crew_show(const struct sim_plan *plan, const char *dir, int level, struct sim_result *out)
+void sim_crew_show(const struct sim_plan *plan, const struct sim_world_config *world, struct sim_result *out)
 {
     sp_ensure_set_handler(show_failure, NULL);
     sim_plan_print(plan);
-    sim_world_run(plan, dir, level, out);
+    sim_world_run(plan, world, out);
 }

@@ -13,6 +13,7 @@ struct sim_crew_config {
     const struct sim_crew_job *jobs;
     size_t jobs_n;
     unsigned at_once;
+    sp_time limit_us;   /* of real time, after which no further job is begun; 0: all of them are */
     bool is_twice;      /* each seed again: its hash must be the same */
     const char *dir;    /* folder for stores; each process gets one of its own in it */
     const char *commit; /* for the line that names a failure */
@@ -29,6 +30,6 @@ struct sim_crew_sums {
 /* Prints a line per failure. */
 void sim_crew_run(const struct sim_crew_config *cfg, struct sim_crew_sums *out);
 /* One seed in this process, with its story.  Does not return when it fails. */
-void sim_crew_show(const struct sim_plan *plan, const char *dir, int level, struct sim_result *out);
+void sim_crew_show(const struct sim_plan *plan, const struct sim_world_config *world, struct sim_result *out);
 
 #endif

@@ -21,6 +21,32 @@ static sp_time now_of(const struct sim_device *d)
     return sp_rig_now(d->scene->rig);
 }
 
+/* ---- its history ---- */
+
+/* Notes an event of this device; what the kind needs beside is in `e`. */
+static void note(const struct sim_device *d, struct sp_history_event e)
+{
+    e.at_us = sp_rig_unix_s(d->scene->rig) * 1000000 + now_of(d) % SP_SECOND;
+    e.user = (struct sp_view){(const uint8_t *)d->user_name, strlen(d->user_name)};
+    e.device = d->id;
+    sim_record_note(d->scene->record, d->number, &e);
+}
+
+static void note_run(const struct sim_device *d)
+{
+    const struct sp_local_state *s = &d->local.state;
+    note(d, (struct sp_history_event){.kind = SP_HISTORY_RUN,
+                                      .epoch = s->epoch.v,
+                                      .seq = s->cursor.v,
+                                      .msgid = s->last.v,
+                                      .install = d->number + 1});
+}
+
+static uint64_t hash_of(const struct sim_device *d, struct sp_view to, struct sp_view body)
+{
+    return sp_history_hash(sp_rig_crypto(d->scene->rig), to, body);
+}
+
 /* ---- messages of its own ---- */
 
 static void add_open(struct sim_device *d, struct sim_message *m)
@@ -64,6 +90,12 @@ static void submit(struct sim_device *d, sp_time now)
         return;
     }
     d->submitted++;
+    note(d, (struct sp_history_event){.kind = SP_HISTORY_SEND,
+                                      .msgid = m.msgid.v,
+                                      .peer = out.to,
+                                      .hash = hash_of(d, out.to, out.body),
+                                      .len = m.len,
+                                      .flags = out.flags});
     sim_book_sent(d->scene->book, &m);
     add_open(d, sim_book_find(d->scene->book, d->number, m.msgid));
     sim_note_say(&d->scene->note, now, "%s submits message %u (%" PRIx64 ", %u bytes%s) to %s", WHO(d),
@@ -83,6 +115,7 @@ static void take_receipt(struct sim_device *d, const struct sp_client_event *ev,
     struct sim_message *m = own(d, ev->msgid);
     bool is_restarted = m->sent_at <= d->started_at;
     sim_note_say(&d->scene->note, now, "%s is told: message %u state %u", WHO(d), m->serial, ev->state);
+    note(d, (struct sp_history_event){.kind = SP_HISTORY_TOLD, .msgid = m->msgid.v, .state = ev->state});
     sim_book_told(d->scene->book, m, ev->state, is_restarted, now);
     if (ev->state >= SP_STATE_DELIVERED)
         remove_open(d, m);
@@ -99,6 +132,7 @@ static void take_failure(struct sim_device *d, const struct sp_client_event *ev,
 {
     struct sim_message *m = own(d, ev->msgid);
     sim_note_say(&d->scene->note, now, "%s is told: message %u failed, code %d", WHO(d), m->serial, ev->code);
+    note(d, (struct sp_history_event){.kind = SP_HISTORY_FAILED, .msgid = m->msgid.v, .code = ev->code});
     sim_book_failed(d->scene->book, m, ev->code, now);
     remove_open(d, m);
 }
@@ -118,6 +152,7 @@ static void take_status(struct sim_device *d, const struct sp_client_event *ev, 
 
 static void persist(struct sim_device *d, uint32_t upto)
 {
+    note(d, (struct sp_history_event){.kind = SP_HISTORY_KEPT, .seq = upto, .epoch = d->local.state.epoch.v});
     for (uint32_t seq = d->persisted + 1; seq <= upto; seq++)
         sim_book_kept(d->scene->book, d->user, seq);
     if (d->persisted < upto)
@@ -169,6 +204,15 @@ static void take_message(struct sim_device *d, const struct sp_client_event *ev,
 {
     bool is_foreign;
     uint32_t sender = sender_of(d, ev, &is_foreign);
+    struct sp_view me = {(const uint8_t *)d->user_name, strlen(d->user_name)};
+    note(d, (struct sp_history_event){.kind = SP_HISTORY_HANDED,
+                                      .peer = ev->from.id,
+                                      .peer_device = ev->device,
+                                      .msgid = ev->msgid.v,
+                                      .seq = ev->seq.v,
+                                      .epoch = d->local.state.epoch.v,
+                                      .hash = hash_of(d, me, ev->body),
+                                      .len = (uint32_t)ev->body.n});
     const struct sim_message *m = sim_book_handed(d->scene->book, d->user, sender, is_foreign, ev);
     sim_note_say(&d->scene->note, now, "%s is handed seq %u: message %u", WHO(d), ev->seq.v, m->serial);
     take_seqs(d, ev->seq.v, ev->seq.v, now);
@@ -178,6 +222,11 @@ static void take_skip(struct sim_device *d, const struct sp_client_event *ev, sp
 {
     sim_note_say(&d->scene->note, now, "%s is told: seqs %u to %u will not come, reason %u", WHO(d), ev->lo.v,
                  ev->hi.v, ev->why);
+    note(d, (struct sp_history_event){.kind = SP_HISTORY_SKIPPED,
+                                      .seq = ev->lo.v,
+                                      .hi = ev->hi.v,
+                                      .epoch = d->local.state.epoch.v,
+                                      .code = ev->why});
     sim_book_skipped(d->scene->book, d->user, ev);
     take_seqs(d, ev->lo.v, ev->hi.v, now);
 }
@@ -343,6 +392,7 @@ void sim_device_start(struct sim_device *d)
     SP_ENSURE_SAY(err == 0, "%s does not start: %d", WHO(d), err);
     d->processes++;
     d->started_at = now;
+    note_run(d);
     d->handed = d->kept = d->local.state.cursor.v;
     if (d->is_new && d->local.state.epoch.v != 0) {
         sim_book_joined(d->scene->book, d->user, d->handed);
@@ -401,6 +451,7 @@ static void finish_stop(void *self)
     d->local.fail = 0;
     SP_ENSURE(d->local.table.sync(&d->local) == 0);
     d->local.fail = fail;
+    note(d, (struct sp_history_event){.kind = SP_HISTORY_END});
     end(d);
 }
 

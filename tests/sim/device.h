@@ -8,6 +8,7 @@
 #include "losslocal.h"
 #include "note.h"
 #include "plan.h"
+#include "record.h"
 #include "rig.h"
 
 /* What all devices of a world share. */
@@ -16,6 +17,9 @@ struct sim_scene {
     struct sim_note note;
     struct sp_rig *rig;
     struct sim_book *book;
+    struct sim_record *record;
+    uint32_t gateway_file; /* of the record */
+    bool has_gateway_log;
     bool is_calm; /* troubles are over, and nobody writes any more */
     uint32_t devices_of_user;
 };

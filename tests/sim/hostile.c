@@ -8,13 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEPT_MAX 128
-#define FIRST_ID (((uint64_t)SP_RIG_UNIX_S << 32) + 1)
+#define KEPT_MAX      128
+#define DAMAGE_ONE_IN 16
+#define FLOOD_MAX     500
+#define FIRST_ID      (((uint64_t)SP_RIG_UNIX_S << 32) + 1)
 
 struct kept {
     int dir, endpoint;
     size_t len;
     uint8_t bytes[SP_DATAGRAM_MAX];
+};
+/* Which kinds of datagrams an endpoint has seen in this state. */
+struct state {
+    uint8_t seen[3]; /* by direction: a bit per kind */
 };
 struct rogue {
     struct sim_hostile *h;
@@ -28,7 +34,8 @@ struct sim_hostile {
     struct kept *kept;
     size_t kept_n;
     int endpoints; /* those of honest people are below it */
-    struct rogue rogues[SIM_ROGUES_MAX];
+    struct rogue *rogues;
+    struct state *states; /* of each endpoint, if the plan damages */
 };
 
 static sp_time later(struct sim_hostile *h, sp_time mean)
@@ -70,6 +77,41 @@ void sim_hostile_see(struct sim_hostile *h, const struct sp_rig_packet *p)
     k->endpoint = p->endpoint;
     k->len = p->len;
     memcpy(k->bytes, p->p, p->len);
+}
+
+static uint8_t kind_of(const struct sp_rig_packet *p)
+{
+    bool is_data = (p->p[0] & 0xfe) == SP_FIRST_DATA;
+    return (uint8_t)(is_data ? 1U : 1U << (p->p[0] & 7));
+}
+
+/* A handshake begins a new state of both directions. */
+static bool is_first(struct state *s, const struct sp_rig_packet *p)
+{
+    if (p->p[0] == SP_FIRST_INIT)
+        s->seen[SP_DIR_DOWN] = 0;
+    if (p->p[0] == SP_FIRST_ACCEPT)
+        s->seen[SP_DIR_UP] = 0;
+    bool was_seen = (s->seen[p->dir] & kind_of(p)) != 0;
+    s->seen[p->dir] |= kind_of(p);
+    return !was_seen;
+}
+
+bool sim_hostile_damage(struct sim_hostile *h, const struct sp_rig_packet *p)
+{
+    uint8_t bytes[SP_DATAGRAM_MAX];
+    if (h->states == NULL || h->scene->is_calm || p->len == 0)
+        return false;
+    if (!is_first(&h->states[p->endpoint], p) && sp_dice_below(&h->dice, DAMAGE_ONE_IN) != 0)
+        return false;
+    memcpy(bytes, p->p, p->len);
+    bytes[sp_dice_below(&h->dice, p->len)] ^= (uint8_t)(1u << sp_dice_below(&h->dice, 8));
+    struct sp_addr gateway = sp_rig_gateway_addr(), from = sp_rig_addr(h->scene->rig, p->endpoint);
+    if (p->dir == SP_DIR_DOWN)
+        sp_rig_inject_down(h->scene->rig, p->endpoint, &gateway, (struct sp_view){bytes, p->len});
+    else
+        sp_rig_inject(h->scene->rig, &from, (struct sp_view){bytes, p->len});
+    return true;
 }
 
 static const struct kept *pick(struct sim_hostile *h)
@@ -130,6 +172,29 @@ static void make_noise(void *self)
     int dir = sp_dice_chance(&h->dice, 70) ? SP_DIR_UP : SP_DIR_DOWN;
     throw_in(h, dir, (int)sp_dice_below(&h->dice, (uint64_t)h->endpoints), (struct sp_view){bytes, len});
     sp_rig_at(h->scene->rig, later(h, h->scene->plan.garbage_us), make_noise, h);
+}
+
+/* Many INITs at once, none from where it says; some with a token that was seen on the wire. */
+static void flood(void *self)
+{
+    struct sim_hostile *h = self;
+    uint8_t bytes[SP_DATAGRAM_MAX];
+    if (h->scene->is_calm)
+        return;
+    const struct kept *k = pick(h);
+    uint64_t n = sp_dice_scale(&h->dice, 1, FLOOD_MAX);
+    for (size_t i = 0; i < sizeof bytes; i += 8)
+        memcpy(bytes + i, &(uint64_t){sp_dice_throw(&h->dice)}, 8);
+    if (k != NULL && k->bytes[0] == SP_FIRST_INIT)
+        memcpy(bytes, k->bytes, k->len);
+    bytes[0] = SP_FIRST_INIT;
+    bytes[1] = 1;
+    for (uint64_t i = 0; i < n; i++) {
+        struct sp_addr from = some_addr(h);
+        memcpy(bytes + 2, &(uint64_t){sp_dice_throw(&h->dice)}, 8);
+        sp_rig_inject(h->scene->rig, &from, (struct sp_view){bytes, sizeof bytes});
+    }
+    sp_rig_at(h->scene->rig, later(h, h->scene->plan.flood_us), flood, h);
 }
 
 /* ---- clients that lie ---- */
@@ -279,13 +344,20 @@ struct sim_hostile *sim_hostile_create(struct sim_scene *scene)
     h->scene = scene;
     h->dice = sp_dice_of(p->seed, 9);
     h->endpoints = (int)(p->users * scene->devices_of_user);
-    if (p->replay_us > 0 || p->twist_us > 0) {
+    if (p->replay_us > 0 || p->twist_us > 0 || p->flood_us > 0) {
         h->kept = calloc(KEPT_MAX, sizeof *h->kept);
         SP_ENSURE(h->kept != NULL);
     }
     book(h, p->replay_us, replay);
     book(h, p->twist_us, twist);
     book(h, p->garbage_us, make_noise);
+    book(h, p->flood_us, flood);
+    if (p->damages) {
+        h->states = calloc((size_t)h->endpoints, sizeof *h->states);
+        SP_ENSURE(h->states != NULL);
+    }
+    h->rogues = calloc(p->rogues + 1, sizeof *h->rogues);
+    SP_ENSURE(h->rogues != NULL);
     for (unsigned i = 0; i < p->rogues; i++)
         add_rogue(h, i);
     return h;
@@ -293,7 +365,7 @@ struct sim_hostile *sim_hostile_create(struct sim_scene *scene)
 
 void sim_hostile_end(struct sim_hostile *h)
 {
-    for (unsigned i = 0; i < SIM_ROGUES_MAX; i++) {
+    for (unsigned i = 0; i < h->scene->plan.rogues; i++) {
         if (h->rogues[i].puppet != NULL)
             sp_puppet_destroy(&h->rogues[i].puppet);
     }
@@ -303,6 +375,8 @@ void sim_hostile_destroy(struct sim_hostile **h)
 {
     sim_hostile_end(*h);
     free((*h)->kept);
+    free((*h)->rogues);
+    free((*h)->states);
     free(*h);
     *h = NULL;
 }

@@ -1,6 +1,7 @@
 /* Lines go to stdout. */
 #include "note.h"
 
+#include "ensure.h"
 #include "fastcrypto.h"
 #include "kinds.h"
 
@@ -20,22 +21,51 @@ void sim_note_mix(struct sim_note *n, uint64_t v)
     n->hash = h ^ h >> 32;
 }
 
+static void mix_text(struct sim_note *n, const char *text)
+{
+    sim_note_mix(n, sp_fastcrypto_hash(1, (struct sp_view){(const uint8_t *)text, strlen(text)}));
+}
+
+/* The next number of a conversion whose name is at *at, behind its length modifiers. */
+static uint64_t take_number(const char **at, va_list *args)
+{
+    unsigned longs = 0;
+    for (; **at == 'l' || **at == 'z'; (*at)++)
+        longs += **at == 'z' ? 2 : 1; /* size_t and long are 64 bits here */
+    if (longs == 0)
+        return (uint64_t)va_arg(*args, unsigned);
+    return longs == 1 ? (uint64_t)va_arg(*args, unsigned long) : (uint64_t)va_arg(*args, unsigned long long);
+}
+
+/* A line's format and arguments instead of its text: most runs print nothing. */
+static void mix_line(struct sim_note *n, const char *format, va_list *args)
+{
+    mix_text(n, format);
+    for (const char *at = strchr(format, '%'); at != NULL; at = strchr(at, '%')) {
+        at++;
+        uint64_t number = *at == 's' ? 0 : take_number(&at, args);
+        SP_ENSURE_SAY(strchr("sduxX", *at) != NULL, "conversion %c in a line of the story", *at);
+        if (*at == 's')
+            mix_text(n, va_arg(*args, const char *));
+        else
+            sim_note_mix(n, number);
+    }
+}
+
 void sim_note_say(struct sim_note *n, sp_time now, const char *format, ...)
 {
-    char line[512];
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    if (len < 0)
-        return;
-    size_t used = (size_t)len < sizeof line ? (size_t)len : sizeof line - 1;
     sim_note_mix(n, (uint64_t)now);
-    sim_note_mix(n, sp_fastcrypto_hash(1, (struct sp_view){(const uint8_t *)line, used}));
+    mix_line(n, format, &args);
+    va_end(args);
     if (n->level < 1)
         return;
     print_time(n, now);
-    (void)puts(line);
+    va_start(args, format);
+    (void)vprintf(format, args);
+    va_end(args);
+    (void)putchar('\n');
 }
 
 static void print_numbers(const struct sp_frame *f)
@@ -105,11 +135,21 @@ static void print_frames(const struct sp_rig_packet *p)
     }
 }
 
+/* The last bytes: of a tag, a proof, a cookie or a token, which stand for all that is before them. */
+static uint64_t end_of(const struct sp_rig_packet *p)
+{
+    uint64_t v = 0;
+    size_t n = p->len < sizeof v ? p->len : sizeof v;
+    if (n > 0)
+        memcpy(&v, p->p + p->len - n, n);
+    return v;
+}
+
 void sim_note_packet(struct sim_note *n, const char *who, const struct sp_rig_packet *p, const char *fate)
 {
     sim_note_mix(n, (uint64_t)p->now);
-    sim_note_mix(n, (uint64_t)p->endpoint << 8 | (uint64_t)p->dir);
-    sim_note_mix(n, sp_fastcrypto_hash(2, (struct sp_view){p->p, p->len}));
+    sim_note_mix(n, (uint64_t)p->len << 32 | (uint64_t)p->endpoint << 8 | (uint64_t)p->dir);
+    sim_note_mix(n, end_of(p));
     if (n->level < 2)
         return;
     print_time(n, p->now);

@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MINUTE (60 * SP_SECOND)
+#define MINUTE       (60 * SP_SECOND)
+#define TOKEN_S      (3 * 86400)
+#define ROGUES_DRAWN 2
+#define ROGUE_US     (2 * SP_SECOND)
 
 /* Mean time between two of a kind: none at all in most worlds. */
 static sp_time draw_every(struct sp_dice *d, unsigned percent, sp_time lo, sp_time hi)
@@ -38,7 +41,7 @@ static void draw_store(struct sim_plan *p, struct sp_dice *d)
         .failed = sp_dice_chance(d, 50) ? (unsigned)sp_dice_below(d, 150) : 0,
         .busy = sp_dice_chance(d, 50) ? (unsigned)sp_dice_below(d, 150) : 0,
         .max_delay_us = sp_dice_chance(d, 70) ? (int64_t)sp_dice_scale(d, 1000, 1000000) : 0};
-    p->map_size = sp_dice_chance(d, 30) ? sp_dice_between(d, 1, 4) << 20 : 64u << 20;
+    p->map_size = sp_dice_chance(d, 30) ? sp_dice_between(d, 1, 4) << 20 : SIM_MAP_ROOMY;
     p->mailbox_count = sp_dice_chance(d, 15) ? (uint32_t)sp_dice_between(d, 2, 60) : 0;
     p->refuse = sp_dice_chance(d, 10) ? (unsigned)sp_dice_between(d, 1, 30) : 0;
 }
@@ -113,14 +116,27 @@ static void draw_hostile(struct sim_plan *p, struct sp_dice *d)
     p->replay_us = draw_every(d, 25, 20 * SP_MS, 5 * SP_SECOND);
     p->garbage_us = draw_every(d, 25, 20 * SP_MS, 5 * SP_SECOND);
     p->twist_us = draw_every(d, 25, 20 * SP_MS, 5 * SP_SECOND);
-    p->rogues = sp_dice_chance(d, 20) ? (unsigned)sp_dice_between(d, 1, SIM_ROGUES_MAX) : 0;
+    p->rogues = sp_dice_chance(d, 20) ? (unsigned)sp_dice_between(d, 1, ROGUES_DRAWN) : 0;
     p->rogue_us = (sp_time)sp_dice_scale(d, 20000, 2000000);
+}
+
+/* What came later has a stream of its own, so that kept seeds stay what they were. */
+static void draw_more(struct sim_plan *p, struct sp_dice *d)
+{
+    p->drain_us = draw_every(d, 15, 5 * SP_SECOND, 2 * MINUTE);
+    p->ttl_s = sp_dice_chance(d, 10) ? (uint32_t)sp_dice_scale(d, 5, 300) : 0;
+    p->token_s = sp_dice_chance(d, 15) ? (uint32_t)sp_dice_scale(d, 20, 300) : TOKEN_S;
+    p->late = sp_dice_chance(d, 20) ? (unsigned)sp_dice_between(d, 1, 500) : 0;
+    p->late_us = (sp_time)sp_dice_scale(d, 50000, 10000000);
+    p->damages = sp_dice_chance(d, 10);
+    p->flood_us = draw_every(d, 10, 200 * SP_MS, 20 * SP_SECOND);
 }
 
 void sim_plan_draw(struct sim_plan *p, uint64_t seed, sp_time active_us)
 {
     struct sp_dice size = sp_dice_of(seed, 1), store = sp_dice_of(seed, 2), people = sp_dice_of(seed, 3);
     struct sp_dice net = sp_dice_of(seed, 4), trouble = sp_dice_of(seed, 5), hostile = sp_dice_of(seed, 6);
+    struct sp_dice more = sp_dice_of(seed, 13);
     memset(p, 0, sizeof *p);
     p->seed = seed;
     draw_size(p, &size);
@@ -129,6 +145,7 @@ void sim_plan_draw(struct sim_plan *p, uint64_t seed, sp_time active_us)
     draw_net(p, &net);
     draw_troubles(p, &trouble);
     draw_hostile(p, &hostile);
+    draw_more(p, &more);
     p->sessions_max = (size_t)p->users * p->devices_max * 4 + 64;
     if (active_us > 0)
         p->active_us = active_us;
@@ -141,7 +158,8 @@ void sim_plan_calm(struct sim_plan *p, uint64_t seed, unsigned users, unsigned p
     p->active_us = active_us;
     p->users = users;
     p->devices_max = 1;
-    p->map_size = 64u << 20;
+    p->map_size = SIM_MAP_ROOMY;
+    p->token_s = TOKEN_S;
     p->sessions_max = 256;
     p->send_every_us = (sp_time)users * SP_SECOND / (sp_time)per_second;
     p->body_max = 200;
@@ -149,6 +167,13 @@ void sim_plan_calm(struct sim_plan *p, uint64_t seed, unsigned users, unsigned p
     p->outbox_max = 1024;
     p->inbox_max = 64;
     p->net.delay_us = 20000;
+}
+
+void sim_plan_harm(struct sim_plan *p, unsigned rogues)
+{
+    p->rogues = rogues;
+    p->rogue_us = ROGUE_US;
+    p->sessions_max += rogues * 2;
 }
 
 static void print_every(const char *name, sp_time every)
@@ -180,11 +205,18 @@ void sim_plan_print(const struct sim_plan *p)
     print_every("pause", p->pause_us);
     print_every("slow", p->slow_us);
     print_every("crash", p->crash_us);
+    print_every("drain", p->drain_us);
     print_every("gateway-pause", p->gateway_pause_us);
     print_every("wall", p->wall_us);
     print_every("replay", p->replay_us);
     print_every("garbage", p->garbage_us);
     print_every("twist", p->twist_us);
-    printf(" outbox %u inbox %u keeping %d mailbox %u local-fail %u refuse %u rogues %u\n", p->outbox_max,
-           p->inbox_max, (int)p->keeping, p->mailbox_count, p->local_fail, p->refuse, p->rogues);
+    print_every("flood", p->flood_us);
+    if (p->late > 0)
+        printf(" late %.3f by %.1fs", (double)p->late / 1000, (double)p->late_us / 1e6);
+    if (p->damages)
+        printf(" damages");
+    printf(" outbox %u inbox %u keeping %d mailbox %u local-fail %u refuse %u rogues %u ttl %u token %u\n",
+           p->outbox_max, p->inbox_max, (int)p->keeping, p->mailbox_count, p->local_fail, p->refuse,
+           p->rogues, p->ttl_s, p->token_s);
 }

@@ -2,6 +2,7 @@
 #include "trouble.h"
 
 #include "ensure.h"
+#include "world.h"
 
 #include <stdlib.h>
 
@@ -19,11 +20,11 @@ struct sim_trouble {
     struct sim_scene *scene;
     struct sim_device **devices;
     size_t devices_n;
-    struct sp_dice dice;
+    struct sp_dice dice, reopen; /* of its own, so that both engines live the same story */
     struct row *rows;
     size_t rows_n;
     unsigned crashes;
-    bool is_reopened;
+    bool is_reopened, is_draining;
 };
 
 static sp_time now_of(const struct sim_trouble *t)
@@ -152,15 +153,17 @@ static void start_gateway(void *self)
     struct sim_trouble *t = self;
     if (sp_rig_gateway(t->scene->rig) != NULL)
         return;
-    bool reopen = t->scene->plan.engine == SIM_LMDB && sp_dice_chance(&t->dice, 50);
+    bool reopen = t->scene->plan.engine == SIM_LMDB && sp_dice_chance(&t->reopen, 50);
     t->is_reopened |= reopen;
-    sim_note_say(&t->scene->note, now_of(t), "the gateway starts%s", reopen ? " on a store opened anew" : "");
+    sim_note_say(&t->scene->note, now_of(t), "the gateway starts");
+    sim_world_note_start(t->scene);
     sp_rig_start_gateway(t->scene->rig, reopen);
 }
 
 static void die(void *self)
 {
     struct sim_trouble *t = self;
+    t->is_draining = false;
     sim_note_say(&t->scene->note, now_of(t), "the gateway is killed");
     sp_rig_at(t->scene->rig, later(t, t->scene->plan.down_for_us), start_gateway, t);
 }
@@ -172,6 +175,30 @@ static void crash(struct sim_trouble *t, struct sim_device *d)
         return;
     t->crashes++;
     sp_rig_doom_gateway(t->scene->rig, sp_dice_below(&t->dice, POINTS_MAX), die, t);
+}
+
+static void end_drain(void *self)
+{
+    struct sim_trouble *t = self;
+    if (!t->is_draining)
+        return;
+    t->is_draining = false;
+    sp_rig_kill_gateway(t->scene->rig);
+    start_gateway(t);
+}
+
+/* A restart as an operator does it. */
+static void drain(struct sim_trouble *t, struct sim_device *d)
+{
+    (void)d;
+    if (sp_rig_gateway(t->scene->rig) == NULL || t->is_draining || t->crashes == CRASHES_MAX)
+        return;
+    t->crashes++;
+    t->is_draining = true;
+    unsigned over_s = (unsigned)sp_dice_below(&t->dice, 6);
+    sim_note_say(&t->scene->note, now_of(t), "the gateway drains within %u s", over_s);
+    sp_rig_drain_gateway(t->scene->rig, over_s);
+    sp_rig_at(t->scene->rig, later(t, 3 * SP_SECOND), end_drain, t);
 }
 
 static void pause_gateway(struct sim_trouble *t, struct sim_device *d)
@@ -227,7 +254,7 @@ static void add_device(struct sim_trouble *t, struct sim_device *d)
 }
 
 #define ROWS_DEVICE  8
-#define ROWS_GATEWAY 3
+#define ROWS_GATEWAY 4
 
 struct sim_trouble *sim_trouble_create(struct sim_scene *scene, struct sim_device **devices, size_t n)
 {
@@ -237,11 +264,13 @@ struct sim_trouble *sim_trouble_create(struct sim_scene *scene, struct sim_devic
     t->devices = devices;
     t->devices_n = n;
     t->dice = sp_dice_of(scene->plan.seed, 8);
+    t->reopen = sp_dice_of(scene->plan.seed, 15);
     t->rows = calloc(n * ROWS_DEVICE + ROWS_GATEWAY, sizeof *t->rows);
     SP_ENSURE(t->rows != NULL);
     for (size_t i = 0; i < n; i++)
         add_device(t, devices[i]);
     add(t, NULL, scene->plan.crash_us, crash);
+    add(t, NULL, scene->plan.drain_us, drain);
     add(t, NULL, scene->plan.gateway_pause_us, pause_gateway);
     add(t, NULL, scene->plan.wall_us, move_wall);
     return t;
@@ -249,6 +278,7 @@ struct sim_trouble *sim_trouble_create(struct sim_scene *scene, struct sim_devic
 
 void sim_trouble_end(struct sim_trouble *t)
 {
+    end_drain(t);
     sp_rig_save_gateway(t->scene->rig);
     sp_rig_set_wall(t->scene->rig, 0);
     start_gateway(t);
@@ -257,6 +287,7 @@ void sim_trouble_end(struct sim_trouble *t)
         d->is_offline = false;
         d->hole_until[0] = d->hole_until[1] = 0;
         d->local.fail = 0;
+        sp_rig_resume(t->scene->rig, d->endpoint);
         sim_device_set_slow(d, false);
         if (d->stop_at != SP_NEVER)
             sim_device_kill(d);

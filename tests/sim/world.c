@@ -6,6 +6,7 @@
 #include "ensure.h"
 #include "fastcrypto.h"
 #include "hostile.h"
+#include "refuse.h"
 #include "svc_receipt.h"
 #include "trouble.h"
 
@@ -17,8 +18,8 @@
 #define LOOK_US     (10 * SP_SECOND) /* between two looks at every mailbox */
 #define HEAL_LOOK   (100 * SP_MS)
 #define FAREWELL_US (150 * SP_SECOND) /* idle expiry at the gateway is 85 s */
+#define FLIGHT_US   (11 * SP_SECOND)  /* longer than a datagram is on its way */
 #define QUIET_US    (2 * SP_SECOND)   /* for the last link ACKs */
-#define TOKEN_S     (3 * 86400)
 #define URL_MAX     512
 
 struct world {
@@ -28,8 +29,11 @@ struct world {
     struct sim_trouble *trouble;
     struct sim_hostile *hostile;
     struct sp_store_port *port; /* of the auditor */
+    struct sp_dice dice;        /* of the wire */
+    struct sp_witness witness;
     uint64_t datagrams;
     sp_time began_at;
+    bool has_forgotten; /* the gateway: receipts, because there were too many */
 };
 
 /* ---- the wire ---- */
@@ -41,11 +45,56 @@ static const char *fate_of(const struct sim_device *d, const struct sp_rig_packe
     return d->hole_until[p->dir == SP_DIR_UP ? 0 : 1] > p->now ? "into a hole" : "";
 }
 
+/* A datagram that took another way. */
+struct straggler {
+    struct world *w;
+    struct sp_addr from;
+    int dir, endpoint;
+    size_t len;
+    uint8_t bytes[SP_DATAGRAM_MAX];
+};
+
+static void arrive_late(void *self)
+{
+    struct straggler *s = self;
+    struct sp_view bytes = {s->bytes, s->len};
+    if (s->dir == SP_DIR_UP)
+        sp_rig_inject(s->w->scene.rig, &s->from, bytes);
+    else
+        sp_rig_inject_down(s->w->scene.rig, s->endpoint, &s->from, bytes);
+    free(s);
+}
+
+/* Whether it comes late, behind all that is sent meanwhile. */
+static bool is_late(struct world *w, const struct sp_rig_packet *p)
+{
+    if (w->scene.is_calm || sp_dice_below(&w->dice, 1000) >= w->scene.plan.late)
+        return false;
+    struct straggler *s = malloc(sizeof *s);
+    SP_ENSURE(s != NULL && p->len <= sizeof s->bytes);
+    *s = (struct straggler){.w = w, .dir = p->dir, .endpoint = p->endpoint, .len = p->len};
+    s->from = p->dir == SP_DIR_UP ? sp_rig_addr(w->scene.rig, p->endpoint) : sp_rig_gateway_addr();
+    memcpy(s->bytes, p->p, p->len);
+    sp_time after = 1 + (sp_time)sp_dice_below(&w->dice, (uint64_t)w->scene.plan.late_us);
+    sp_rig_at(w->scene.rig, p->now + after, arrive_late, s);
+    return true;
+}
+
+static const char *judge(struct world *w, const struct sp_rig_packet *p)
+{
+    const char *fate = fate_of(w->devices[p->endpoint], p);
+    if (*fate != '\0')
+        return fate;
+    if (w->scene.plan.damages && sim_hostile_damage(w->hostile, p))
+        return "damaged";
+    return w->scene.plan.late > 0 && is_late(w, p) ? "late" : "";
+}
+
 static bool filter(void *self, const struct sp_rig_packet *p)
 {
     struct world *w = self;
     bool is_device = (size_t)p->endpoint < w->devices_n;
-    const char *fate = is_device ? fate_of(w->devices[p->endpoint], p) : "";
+    const char *fate = is_device ? judge(w, p) : "";
     w->datagrams++;
     sim_note_packet(&w->scene.note, is_device ? w->devices[p->endpoint]->name : "rogue", p, fate);
     if (is_device && *fate == '\0')
@@ -79,7 +128,7 @@ static void attach(struct world *w)
 }
 
 /* Asks until the store tells; its faults are for others. */
-static void ask(struct world *w, const struct sp_store_req *req, struct sp_store_done *done)
+static void ask_again(struct world *w, const struct sp_store_req *req, struct sp_store_done *done)
 {
     for (int tries = 0; tries < 1000; tries++) {
         size_t n = 0;
@@ -95,6 +144,13 @@ static void ask(struct world *w, const struct sp_store_req *req, struct sp_store
         sp_store_release(w->port, done);
     }
     SP_ENSURE_SAY(false, "the store does not answer the auditor");
+}
+
+static void ask(struct world *w, const struct sp_store_req *req, struct sp_store_done *done)
+{
+    unsigned refused = sim_refuse_pause();
+    ask_again(w, req, done);
+    sim_refuse_resume(refused);
 }
 
 static bool look_at_mailboxes(struct world *w)
@@ -124,6 +180,53 @@ static bool look(struct world *w)
     return look_at_mailboxes(w);
 }
 
+/* ---- what the gateway notes ---- */
+
+static void note_gateway(struct sim_scene *scene, struct sp_history_event e)
+{
+    sp_time now = sp_rig_now(scene->rig);
+    if (!scene->has_gateway_log)
+        return;
+    e.at_us = sp_rig_unix_s(scene->rig) * 1000000 + now % SP_SECOND;
+    sim_record_note(scene->record, scene->gateway_file, &e);
+}
+
+void sim_world_note_start(struct sim_scene *scene)
+{
+    note_gateway(scene, (struct sp_history_event){.kind = SP_HISTORY_START});
+}
+
+static uint64_t read_hash(const uint8_t *p)
+{
+    uint64_t v = 0;
+    for (size_t i = 0; p != NULL && i < 8; i++)
+        v = v << 8 | p[i];
+    return v;
+}
+
+static void witness(void *self, const struct sp_witness_event *e)
+{
+    static const enum sp_history_kind kinds[] = {
+        [SP_WITNESS_STORED] = SP_HISTORY_STORED,
+        [SP_WITNESS_REFUSED] = SP_HISTORY_REFUSED,
+        [SP_WITNESS_CONFIRMED] = SP_HISTORY_CONFIRMED,
+        [SP_WITNESS_ENDED] = SP_HISTORY_ENDED,
+    };
+    note_gateway(self, (struct sp_history_event){.kind = kinds[e->kind],
+                                                 .user = e->from.user.id,
+                                                 .device = e->from.device,
+                                                 .peer = e->mailbox,
+                                                 .msgid = e->from.msgid.v,
+                                                 .epoch = e->epoch.v,
+                                                 .commit = e->commit,
+                                                 .hash = read_hash(e->hash),
+                                                 .seq = e->seq.v,
+                                                 .hi = e->hi.v,
+                                                 .state = e->state,
+                                                 .code = e->code,
+                                                 .is_repeat = e->is_repeat});
+}
+
 /* ---- making ---- */
 
 static void make_url(const struct sim_plan *p, const char *dir, char url[URL_MAX])
@@ -140,18 +243,20 @@ static void make_rig(struct world *w, const char *dir)
 {
     static char url[URL_MAX];
     const struct sim_plan *p = &w->scene.plan;
-    struct sp_rig_config cfg = {
-        .seed = sp_dice_of(p->seed, 10).state,
-        .store = url,
-        .limits = {.map_size = p->map_size,
-                   .mailbox_count = p->mailbox_count,
-                   .epoch = p->seed | 1,
-                   .faults = p->faults},
-        .net = p->net,
-        .gateway = {.sessions_max = p->sessions_max, .mailbox_count = p->mailbox_count},
-        .crypto = sp_fastcrypto(),
-        .token_life_s = TOKEN_S,
-        .is_quick = w->scene.note.level < 2};
+    struct sp_rig_config cfg = {.seed = sp_dice_of(p->seed, 10).state,
+                                .store = url,
+                                .limits = {.map_size = p->map_size,
+                                           .mailbox_count = p->mailbox_count,
+                                           .epoch = p->seed | 1,
+                                           .faults = p->faults},
+                                .net = p->net,
+                                .gateway = {.witness = &w->witness,
+                                            .sessions_max = p->sessions_max,
+                                            .mailbox_count = p->mailbox_count,
+                                            .message_ttl_s = p->ttl_s},
+                                .crypto = sp_fastcrypto(),
+                                .token_life_s = p->token_s,
+                                .is_quick = w->scene.note.level < 2};
     make_url(p, dir, url);
     cfg.limits.faults.until = SP_RIG_START + p->active_us;
     w->scene.rig = sp_rig_create(&cfg);
@@ -181,15 +286,35 @@ static void make_devices(struct world *w)
     }
 }
 
-static void make(struct world *w, const struct sim_plan *plan, const char *dir, int level)
+/* Mailboxes or the map are small. */
+static bool may_refuse(const struct sim_plan *p)
+{
+    return p->mailbox_count > 0 || p->engine == SIM_LMDB;
+}
+
+static void make(struct world *w, const struct sim_plan *plan, const struct sim_world_config *cfg)
 {
     memset(w, 0, sizeof *w);
     w->scene.plan = *plan;
-    w->scene.note.level = level;
-    make_rig(w, dir);
+    w->scene.note.level = cfg->level;
+    w->dice = sp_dice_of(plan->seed, 12);
+    sim_refuse_arm(plan->refuse, sp_dice_of(plan->seed, 14));
+    w->witness = (struct sp_witness){&w->scene, witness};
+    w->scene.gateway_file = plan->users * plan->devices_max;
+    /* One that is killed between a commit and its note leaves no line about it, and the checker would miss
+     * that. */
+    w->scene.has_gateway_log = plan->crash_us == 0 && plan->drain_us == 0;
+    w->scene.record =
+        sim_record_create(&(struct sim_record_config){.files = (size_t)w->scene.gateway_file + 1,
+                                                      .dir = cfg->history,
+                                                      .is_healed = plan->forget_percent == 0,
+                                                      .is_alone = plan->rogues == 0,
+                                                      .may_refuse = may_refuse(plan)});
+    make_rig(w, cfg->dir);
+    sim_world_note_start(&w->scene);
     w->began_at = w->scene.note.zero = sp_rig_now(w->scene.rig);
     w->scene.book = sim_book_create(&(struct sim_book_config){
-        .users = plan->users, .may_fail = plan->mailbox_count > 0 || plan->engine == SIM_LMDB});
+        .users = plan->users, .may_end = plan->ttl_s > 0, .may_fail = may_refuse(plan)});
     make_devices(w);
     w->hostile = sim_hostile_create(&w->scene);
     w->trouble = sim_trouble_create(&w->scene, w->devices, w->devices_n);
@@ -212,6 +337,7 @@ static void calm_down(struct world *w)
 {
     const struct sp_model_config good = {.delay_us = 20000};
     w->scene.is_calm = true;
+    (void)sim_refuse_pause();
     sim_note_say(&w->scene.note, sp_rig_now(w->scene.rig), "the troubles are over");
     sim_hostile_end(w->hostile);
     for (size_t i = 0; i < w->devices_n; i++)
@@ -246,14 +372,24 @@ static _Noreturn void fail_heal(struct world *w)
     abort();
 }
 
+/* Answers that are lost, and the store's own sweep of what has expired, name nobody, and of more than 256
+ * receipts that a device is owed the gateway forgets the rest: senders learn by T2. */
+static sp_time heal_bound(struct world *w)
+{
+    const struct sim_plan *p = &w->scene.plan;
+    w->has_forgotten |= sp_rig_stats(w->scene.rig).receipts_forgotten > 0;
+    bool has_silent_ends = (p->has_faults && p->faults.lost > 0) || p->ttl_s > 0 || w->has_forgotten;
+    return has_silent_ends ? SIM_HEAL_LOST_US : SIM_HEAL_US;
+}
+
 static sp_time heal(struct world *w)
 {
     sp_time from = sp_rig_now(w->scene.rig);
-    sp_time bound =
-        w->scene.plan.has_faults && w->scene.plan.faults.lost > 0 ? SIM_HEAL_LOST_US : SIM_HEAL_US;
     calm_down(w);
+    if (w->scene.plan.rogues > 0)
+        sp_rig_run(w->scene.rig, FLIGHT_US); /* what they have sent may still be stored */
     while (!is_settled(w)) {
-        if (sp_rig_now(w->scene.rig) - from >= bound)
+        if (sp_rig_now(w->scene.rig) - from >= heal_bound(w))
             fail_heal(w);
         sp_rig_run(w->scene.rig, HEAL_LOOK);
     }
@@ -309,6 +445,7 @@ static void say_farewell(struct world *w)
     sp_rig_run(w->scene.rig, FAREWELL_US);
     SP_ENSURE(look(w));
     sim_book_close(w->scene.book);
+    sim_record_judge(w->scene.record);
     check_empty(w);
 }
 
@@ -320,13 +457,14 @@ static void destroy(struct world *w)
     sim_hostile_destroy(&w->hostile);
     sim_trouble_destroy(&w->trouble);
     sim_book_destroy(&w->scene.book);
+    sim_record_destroy(&w->scene.record);
     sp_rig_destroy(&w->scene.rig);
 }
 
-void sim_world_run(const struct sim_plan *plan, const char *dir, int level, struct sim_result *out)
+void sim_world_run(const struct sim_plan *plan, const struct sim_world_config *cfg, struct sim_result *out)
 {
     struct world w;
-    make(&w, plan, dir, level);
+    make(&w, plan, cfg);
     live(&w);
     *out = (struct sim_result){.healed_us = heal(&w)};
     say_farewell(&w);

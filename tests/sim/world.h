@@ -8,9 +8,9 @@
 
 /* Within this time after the troubles every accepted message is delivered and every sender knows its end. */
 #define SIM_HEAL_US (120 * SP_SECOND)
-/* The same for a store that loses answers: one to a CONFIRM names the messages that became DELIVERED, and
- * only once, so their senders learn it by T2, which has grown to an hour at most (docs/protocol.md,
- * section 5.5). */
+/* The same for a store that ends messages without naming them: it loses answers, and one to a CONFIRM names
+ * the messages that became DELIVERED only once; or its own sweep ends what has expired.  Their senders learn
+ * it by T2, which has grown to an hour at most (docs/protocol.md, section 5.5). */
 #define SIM_HEAL_LOST_US (SIM_HEAL_US + 4320 * SP_SECOND)
 
 struct sim_result {
@@ -20,7 +20,16 @@ struct sim_result {
     struct sim_book_sums sums;
 };
 
-/* dir: an empty folder for the store's files.  level: as in note.h. */
-void sim_world_run(const struct sim_plan *plan, const char *dir, int level, struct sim_result *out);
+struct sim_scene;
+/* A gateway process starts. */
+void sim_world_note_start(struct sim_scene *scene);
+
+struct sim_world_config {
+    const char *dir;     /* an empty folder for the store's files */
+    const char *history; /* a folder for the history of each client, or NULL */
+    int level;           /* as in note.h */
+};
+
+void sim_world_run(const struct sim_plan *plan, const struct sim_world_config *cfg, struct sim_result *out);
 
 #endif
