@@ -19,7 +19,7 @@
 #define HEAL_LOOK   (100 * SP_MS)
 #define FAREWELL_US (150 * SP_SECOND) /* idle expiry at the gateway is 85 s */
 #define FLIGHT_US   (11 * SP_SECOND)  /* longer than a datagram is on its way */
-#define QUIET_US    (2 * SP_SECOND)   /* for the last link ACKs */
+#define QUIET_US    (40 * SP_SECOND)  /* a phone behind a new port is heard again with its keep-alive */
 #define URL_MAX     512
 
 struct world {

@@ -67,6 +67,8 @@ enum sp_fact_bit {
     SP_FACT_KNOWN = 256, /* recipient and hash are set */
     SP_FACT_KEPT = 512,  /* by some device, at some time */
     SP_FACT_REUSED = 1024,
+    SP_FACT_OTHER =
+        2048, /* sent with another content than the one that others saw; fine if that send was lost */
 };
 struct sp_fact_message {
     struct sp_rows_key key; /* sender's device, msgid */
@@ -117,7 +119,8 @@ struct sp_verify {
     bool is_full; /* memory ran out */
     bool has_gateway, has_head;
     uint32_t starts;
-    uint32_t unnamed; /* RESYNCs that did not say the epoch */
+    bool is_running, was_killed; /* a gateway started and did not say that it stops; ... and started again */
+    uint32_t unnamed;            /* RESYNCs that did not say the epoch */
     struct sp_verify_place last;
     struct sp_rows users, devices, mailboxes, messages, slots, hands, views, spans;
 };

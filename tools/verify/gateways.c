@@ -156,11 +156,14 @@ void sp_gateways_take(struct sp_verify *v, const struct sp_history_event *e, str
     case SP_HISTORY_START:
         v->starts++;
         v->sum.starts++;
+        v->was_killed |= v->is_running;
+        v->is_running = true;
         break;
     case SP_HISTORY_HEAD:
         head(v, e, at);
         break;
     case SP_HISTORY_STOP:
+        v->is_running = false;
         break;
     default:
         device = sp_facts_device(v, e->user, e->device);

@@ -24,8 +24,9 @@ static void send(struct sp_verify *v, const struct sp_history_event *e, uint32_t
                                at, m->sent_at);
         return;
     }
-    if (is_again) { /* the first one never left its sender, so this is the message */
-        m->bits &= (uint16_t) ~(SP_FACT_LOST | SP_FACT_KNOWN);
+    if (is_again) { /* the first one never left its sender, so this is the message that others saw */
+        bool is_seen = m->handed_at.line != 0 || m->stored_at.line != 0;
+        m->bits &= (uint16_t) ~(SP_FACT_LOST | SP_FACT_OTHER | (is_seen ? 0 : SP_FACT_KNOWN));
         m->sent_at.line = 0;
     }
     if (d->sends.n > 0 && e->msgid <= d->sent_last)
@@ -34,7 +35,10 @@ static void send(struct sp_verify *v, const struct sp_history_event *e, uint32_t
     if (sp_facts_is_before(m->handed_at, at) || sp_facts_is_before(m->stored_at, at))
         sp_verdict_message(v, SP_VERIFY_FOREIGN, "the message is there before it is sent", message, at,
                            m->handed_at.line != 0 ? m->handed_at : m->stored_at);
-    sp_facts_content(v, message, to, e->hash, at);
+    if ((m->bits & SP_FACT_KNOWN) != 0 && (m->to != to || (m->hash != 0 && m->hash != e->hash)))
+        m->bits |= SP_FACT_OTHER;
+    else
+        sp_facts_content(v, message, to, e->hash, at);
     m->bits |= SP_FACT_SENT;
     m->sent_at = at;
     m->want = (uint8_t)(e->state != 0 ? e->state : STATE_DELIVERED);

@@ -267,6 +267,14 @@ static void judge_accept(struct sp_verify *v, uint32_t message, const struct sp_
                            m->safe_at, m->sent_at);
 }
 
+/* Others saw the message before its sender's history was read, and saw another one. */
+static void judge_content(struct sp_verify *v, uint32_t message, const struct sp_fact_message *m)
+{
+    if ((m->bits & SP_FACT_OTHER) != 0 && (m->bits & SP_FACT_LOST) == 0)
+        sp_verdict_message(v, SP_VERIFY_CHANGED, "sent with another body or recipient", message, m->sent_at,
+                           m->stored_at.line != 0 ? m->stored_at : m->handed_at);
+}
+
 /* The seq that its sender was told is one that the message has. */
 static void judge_seq(struct sp_verify *v, uint32_t message, const struct sp_fact_message *m)
 {
@@ -303,7 +311,9 @@ static void judge_mailboxes(struct sp_verify *v)
         uint32_t top = b->stored_hi > b->head_hi ? b->stored_hi : b->head_hi;
         uint32_t other = sp_facts_user_at(v, b->user)->stored_hi; /* of events that do not say the epoch */
         top = top > other ? top : other;
-        bool is_judged = v->cfg.complete && v->cfg.healed && v->has_gateway && !v->cfg.strangers;
+        /* Killed between a commit and its line, a gateway leaves messages that its history does not know. */
+        bool is_judged =
+            v->cfg.complete && v->cfg.healed && v->has_gateway && !v->was_killed && !v->cfg.strangers;
         v->sum.epochs += b->key.b != 0 || b->key.a >> 32 != 0;
         if (is_judged && b->key.b != 0 && b->handed_hi > top)
             sp_verdict_seq(
@@ -328,6 +338,7 @@ void sp_whole_judge(struct sp_verify *v)
         judge_reused(v, i, m);
         judge_receipt(v, i, m);
         judge_accept(v, i, m);
+        judge_content(v, i, m);
         judge_seq(v, i, m);
         judge_lost(v, i, m);
         if (v->cfg.healed)

@@ -144,6 +144,10 @@ static const struct history histories[] = {
      RULE(CHANGED)},
     {"another body, the recipient's log first", 0,
      RUN("b", "2") HANDED_AT("b", "2", "e1", "1", "1", "bb") FILE_BREAK WAY_A, RULE(CHANGED)},
+    {"another body at first, lost with its sender, the recipient's log first", 0,
+     RUN("b", "2") HANDED_AT("b", "2", "e1", "1", "1", "aa") FILE_BREAK RUN("a", "1")
+         EV("send", "a", "1", ID("1") ",\"peer\":\"b\",\"hash\":\"bb\",\"len\":1") RUN("a", "1") SEND("1"),
+     0},
     {"another recipient", 0, WAY_A FILE_BREAK RUN("c", "2") HANDED_AT("c", "2", "e1", "1", "1", "aa"),
      RULE(CHANGED)},
     {"stored with another body", 0, WAY_A FILE_BREAK START STORED_AT("1", "b", "e1", "1", "bb", ""),
@@ -301,6 +305,8 @@ static const struct history histories[] = {
      WAY_B RESYNC("b", "2", "e2", "0") HANDED_AT("b", "2", "e2", "2", "1", "aa"), 0},
     {"handed above what the epoch has", HEALED | COMPLETE,
      WAY_A FILE_BREAK START STORED("1", "1") FILE_BREAK WAY_B SKIPPED("b", "2", "2", "2", "2"), RULE(EPOCH)},
+    {"handed above what a killed gateway noted", HEALED | COMPLETE,
+     WAY_A FILE_BREAK START STORED("1", "1") START FILE_BREAK WAY_B SKIPPED("b", "2", "2", "2", "2"), 0},
     {"stored, as a receipt tells that does not know the epoch", HEALED | COMPLETE,
      WAY_A FILE_BREAK START EV("stored", "a", "1",
                                ID("1") ",\"peer\":\"b\",\"seq\":1,\"state\":3,\"repeat\":true")
