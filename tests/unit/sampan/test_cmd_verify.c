@@ -108,7 +108,7 @@ Test(cmd_verify, clients_are_read_before_gateways)
     static const char sender[] =
         RUN "{\"e\":\"send\",\"user\":\"a\",\"device\":1,\"msgid\":\"1\",\"peer\":\"b\",\"hash\":\"aa\","
             "\"len\":1}\n" RUN "{\"e\":\"send\",\"user\":\"a\",\"device\":1,\"msgid\":\"1\",\"peer\":\"b\","
-                               "\"hash\":\"bb\",\"len\":1}\n";
+            "\"hash\":\"bb\",\"len\":1}\n";
     static const char gateway[] =
         "{\"e\":\"start\",\"epoch\":\"7\"}\n"
         "{\"e\":\"stored\",\"user\":\"a\",\"device\":1,\"msgid\":\"1\",\"peer\":\"b\","
