@@ -209,6 +209,12 @@ static void saw_read(struct judge *j, const struct asked *about, const struct sp
         saw_status(j, about, d);
 }
 
+/* The judge asks at the time when the life ended, later than what an image was told: rows age meanwhile. */
+static int64_t latest(const struct judge *j)
+{
+    return j->m->clock_max > j->m->clock_us ? j->m->clock_max : j->m->clock_us;
+}
+
 /* True if something that was asked for may have ended the message at this seq. */
 static bool may_have_ended(const struct judge *j, unsigned box, uint32_t seq)
 {
@@ -216,7 +222,7 @@ static bool may_have_ended(const struct judge *j, unsigned box, uint32_t seq)
     if (b->may_drop || seq > CRASH_IDS || b->may_end[seq] || !b->owner[seq])
         return true;
     const struct crash_id *id = &j->m->ids[b->owner[seq] - 1];
-    return id->expires_us > 0 && id->expires_us <= j->m->clock_max;
+    return id->expires_us > 0 && id->expires_us <= latest(j);
 }
 
 static void judge_seqs(struct judge *j, unsigned box)
@@ -272,7 +278,7 @@ static void saw_row(struct judge *j, size_t n, const struct sp_store_entry *e)
     const struct crash_id *id = &j->m->ids[n];
     if (e->state == SP_STATE_UNKNOWN) {
         bool known = id->stored || j->seen_seq[n];
-        if (known && !crash_model_may_forget(j->m, id))
+        if (known && !crash_model_may_forget(j->m, id, latest(j)))
             FOUND(j, LOST, "identity %zu is forgotten", n);
         return;
     }
@@ -343,8 +349,8 @@ static void saw_again(struct judge *j, size_t n, const struct sp_store_done *d)
     uint32_t must = id->stored ? id->seq : j->seen_seq[n];
     if (id->msgid <= dev->finished_min && d->err != SP_EEXPIRED)
         FOUND(j, LOST, "identity %zu was FINISHed and gives %d", n, d->err);
-    else if (d->err == SP_EEXPIRED &&
-             !(must ? crash_model_may_forget(j->m, id) : crash_model_may_expire(j->m, id)))
+    else if (d->err == SP_EEXPIRED && !(must ? crash_model_may_forget(j->m, id, latest(j))
+                                             : crash_model_may_expire(j->m, id, latest(j))))
         FOUND(j, LOST, "identity %zu is SP_EEXPIRED", n);
     else if (d->err == 0 && must && (!d->repeat || d->seq.v != must))
         FOUND(j, CORRUPT, "identity %zu again: seq %u, repeat %d, not seq %u", n, d->seq.v, d->repeat, must);

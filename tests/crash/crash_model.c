@@ -311,8 +311,8 @@ static void answer_append(struct crash_model *m, const struct crash_req *q, cons
         crash_found(v, CRASH_CORRUPT, "identity %zu is SP_EREUSED", q->id);
     } else if (a->err == SP_EUNKNOWN || a->err == SP_EFAILED) {
         id->maybe = true;
-    } else if (a->err == SP_EEXPIRED &&
-               !(id->stored ? crash_model_may_forget(m, id) : crash_model_may_expire(m, id))) {
+    } else if (a->err == SP_EEXPIRED && !(id->stored ? crash_model_may_forget(m, id, m->clock_max)
+                                                     : crash_model_may_expire(m, id, m->clock_max))) {
         crash_found(v, CRASH_LOST, "identity %zu is SP_EEXPIRED", q->id);
     }
 }
@@ -381,18 +381,18 @@ void crash_model_crash(struct crash_model *m)
 
 /* ---- what may be ---- */
 
-bool crash_model_may_forget(const struct crash_model *m, const struct crash_id *id)
+bool crash_model_may_forget(const struct crash_model *m, const struct crash_id *id, int64_t now_us)
 {
     const struct crash_device *d = &m->device[id->sender][id->device - 1];
-    return id->msgid <= d->finished_max || id->at_us < m->clock_max - CRASH_KEEP_US;
+    return id->msgid <= d->finished_max || id->at_us < now_us - CRASH_KEEP_US;
 }
 
-bool crash_model_may_expire(const struct crash_model *m, const struct crash_id *id)
+bool crash_model_may_expire(const struct crash_model *m, const struct crash_id *id, int64_t now_us)
 {
     for (size_t i = 0; i < m->ids_n; i++) {
         const struct crash_id *other = &m->ids[i];
         if (other->sent && other->sender == id->sender && other->device == id->device &&
-            other->msgid >= id->msgid && crash_model_may_forget(m, other))
+            other->msgid >= id->msgid && crash_model_may_forget(m, other, now_us))
             return true;
     }
     return false;
