@@ -166,7 +166,7 @@ struct sp_claim sp_claim_newest(struct sp_claim_table *t, struct sp_view box)
 {
     struct sp_claim c = {0};
     (void)pthread_mutex_lock(&t->lock);
-    for (const struct node *n = *chain_of(t, box); n; n = n->next) {
+    for (const struct node *n = t->n ? *chain_of(t, box) : NULL; n; n = n->next) {
         if (n->claim.fence > c.fence && is_of(n, box))
             c = n->claim;
     }

@@ -8,6 +8,18 @@
 
 /* ---- what is known already ---- */
 
+/* The recipient's mailbox as the repeat of a message meets it: a damaged row is repaired first, because its
+ * numbers are in the answer. */
+static int heal(struct sp_lmdb_txn *t, const struct sp_job *job)
+{
+    struct sp_lmdb_mkey m = sp_lmdb_mkey(job->req.to[0].id);
+    struct sp_lmdb_usr *u;
+    int err = sp_lmdb_row_usr(t, &m, &u);
+    if (err == SP_ECORRUPT)
+        err = sp_lmdb_row_usr_get(t, job->req.to[0].id, &m, &u);
+    return err == SP_EAGAIN ? 0 : err;
+}
+
 static int repeat(struct sp_lmdb_txn *t, struct sp_job *job, const struct sp_lmdb_mkey *to,
                   const struct sp_lmdb_dedup *row)
 {
@@ -15,9 +27,12 @@ static int repeat(struct sp_lmdb_txn *t, struct sp_job *job, const struct sp_lmd
     if (memcmp(row->hash, job->req.hash, sizeof(row->hash)) != 0 ||
         memcmp(row->to.b, to->b, sizeof(to->b)) != 0)
         return SP_EREUSED;
+    int err = heal(t, job);
+    if (err)
+        return err;
     job->done.repeat = true;
     job->done.seq.v = row->seq;
-    int err = sp_lmdb_walk_state(t, row, &job->done.state, &u);
+    err = sp_lmdb_walk_state(t, row, &job->done.state, &u);
     if (!err)
         sp_lmdb_walk_numbers(t, u, &job->done);
     return err;

@@ -127,9 +127,9 @@ static void sweep_box(struct sp_mem *m, struct sp_mem_user *u, int64_t before_us
 
 static void sweep(struct sp_mem *m)
 {
-    int64_t every_us = m->cfg.dedup_keep_us / 8 < SWEEP_US ? m->cfg.dedup_keep_us / 8 : SWEEP_US;
     if (m->clock_us < m->sweep_at_us)
         return;
+    int64_t every_us = m->cfg.dedup_keep_us / 8 < SWEEP_US ? m->cfg.dedup_keep_us / 8 : SWEEP_US;
     m->sweep_at_us = m->clock_us + every_us;
     int64_t before_us = m->clock_us - m->cfg.dedup_keep_us;
     for (size_t i = 0; i < m->model.chains_n; i++) {
@@ -251,6 +251,8 @@ static void mem_poll(struct sp_engine_port *port, struct sp_job_list *out, size_
     (void)now;
     struct sp_mem *m = (struct sp_mem *)port->engine;
     struct sp_mem_port *p = (struct sp_mem_port *)port;
+    if (!p->jobs.first)
+        return;
     (void)pthread_mutex_lock(&m->lock);
     for (size_t i = 0; i < cap && p->jobs.first; i++) {
         struct sp_job *job = sp_job_pop(&p->jobs);

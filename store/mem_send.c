@@ -164,9 +164,10 @@ int sp_mem_send_append(struct sp_mem *m, struct sp_job *job)
     struct sp_store_entry *first = sp_job_entry(job);
     if (!first || sp_mem_add_id(job, job->req.to[0], &first->to))
         return SP_EBUSY;
+    struct sp_mem_user *to = NULL;
     int err = judge(m, job);
     if (err == 1) {
-        struct sp_mem_user *to = sp_mem_model_get(&m->model, job->req.to[0]);
+        to = sp_mem_model_get(&m->model, job->req.to[0]);
         if (!to)
             return SP_EBUSY;
         uint32_t end;
@@ -185,7 +186,7 @@ int sp_mem_send_append(struct sp_mem *m, struct sp_job *job)
     job->entries[0].state = job->done.state;
     job->entries[0].holder = c.holder;
     job->entries[0].fence = c.fence;
-    sp_mem_numbers(m, sp_mem_model_find(&m->model, job->req.to[0]), &job->done);
+    sp_mem_numbers(m, to ? to : sp_mem_model_find(&m->model, job->req.to[0]), &job->done);
     return 0;
 }
 

@@ -266,19 +266,25 @@ int sp_store_wake_fd(const struct sp_store_port *p)
     return p->engine_port->engine->ops->wake_fd(p->engine_port);
 }
 
+/* Of a bad request only the name is kept: its pointers may be wrong. */
+static struct sp_job *create_bad(const struct sp_store_req *r, int err)
+{
+    struct sp_job *job = sp_job_create(&(struct sp_store_req){.op = r->op, .cookie = r->cookie});
+    if (job)
+        job->done.err = err;
+    return job;
+}
+
 static int copy_all(struct sp_job_list *jobs, const struct sp_store_req *reqs, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        /* Of a bad request only the name is kept: its pointers may be wrong. */
         int err = check(&reqs[i]);
-        struct sp_store_req bare = {.op = reqs[i].op, .cookie = reqs[i].cookie};
-        struct sp_job *job = sp_job_create(err ? &bare : &reqs[i]);
+        struct sp_job *job = err ? create_bad(&reqs[i], err) : sp_job_create(&reqs[i]);
         if (!job) {
             while ((job = sp_job_pop(jobs)))
                 sp_job_destroy(&job);
             return SP_EFULL;
         }
-        job->done.err = err;
         sp_job_push(jobs, job);
     }
     return 0;

@@ -92,7 +92,7 @@ void sp_batch_submit(struct sp_gateway *g, sp_time now)
 {
     struct sp_batch *b = &g->batch;
     b->again_at = SP_NEVER;
-    for (;;) {
+    while (!sp_list_is_empty(&b->asks) || !sp_list_is_empty(&b->ranges)) {
         size_t smalls = gather(b, &b->asks, 0, SP_CONF_BATCH_MAX);
         size_t n = gather(b, &b->ranges, smalls, SP_CONF_RANGES_MAX - b->ranges_out);
         if (n == 0)

@@ -10,40 +10,50 @@ void sp_due_init(struct sp_due *d, struct sp_due_slot **heap, size_t max)
     d->max = max;
 }
 
-static void place(struct sp_due *d, size_t i, struct sp_due_slot *s)
+static void place(struct sp_due_slot **heap, size_t i, struct sp_due_slot *s)
 {
-    d->heap[i] = s;
+    heap[i] = s;
     s->index = i + 1;
 }
 
-static size_t rise(struct sp_due *d, size_t i, struct sp_due_slot *s)
+/* Where an element due `at` goes when it rises from i; those above it move down. */
+static size_t rise(struct sp_due_slot **heap, size_t i, sp_time at)
 {
-    while (i > 0 && d->heap[(i - 1) / 2]->at > s->at) {
-        place(d, i, d->heap[(i - 1) / 2]);
-        i = (i - 1) / 2;
+    while (i > 0) {
+        size_t above = (i - 1) / 2;
+        struct sp_due_slot *s = heap[above];
+        if (s->at <= at)
+            break;
+        place(heap, i, s);
+        i = above;
     }
     return i;
 }
 
-static size_t sink(struct sp_due *d, size_t i, const struct sp_due_slot *s)
+/* Where an element due `at` goes when it sinks from i; the earlier ones below it move up. */
+static size_t sink(struct sp_due_slot **heap, size_t n, size_t i, sp_time at)
 {
-    for (;;) {
-        size_t child = 2 * i + 1;
-        if (child >= d->n)
-            return i;
-        if (child + 1 < d->n && d->heap[child + 1]->at < d->heap[child]->at)
-            child++;
-        if (d->heap[child]->at >= s->at)
-            return i;
-        place(d, i, d->heap[child]);
+    for (size_t child = 2 * i + 1; child < n; child = 2 * i + 1) {
+        struct sp_due_slot *s = heap[child];
+        sp_time first = s->at;
+        if (child + 1 < n && heap[child + 1]->at < first) {
+            s = heap[++child];
+            first = s->at;
+        }
+        if (first >= at)
+            break;
+        place(heap, i, s);
         i = child;
     }
+    return i;
 }
 
 static void settle(struct sp_due *d, size_t i, struct sp_due_slot *s)
 {
-    i = rise(d, i, s);
-    place(d, sink(d, i, s), s);
+    size_t to = rise(d->heap, i, s->at);
+    if (to == i)
+        to = sink(d->heap, d->n, i, s->at);
+    place(d->heap, to, s);
 }
 
 static void take_out(struct sp_due *d, struct sp_due_slot *s)
@@ -65,6 +75,8 @@ void sp_due_set(struct sp_due *d, struct sp_due_slot *s, sp_time at)
         s->at = at;
         return;
     }
+    if (s->index != 0 && s->at == at)
+        return;
     s->at = at;
     if (s->index != 0) {
         settle(d, s->index - 1, s);
@@ -73,11 +85,6 @@ void sp_due_set(struct sp_due *d, struct sp_due_slot *s, sp_time at)
     SP_ASSERT(d->n < d->max);
     d->n++;
     settle(d, d->n - 1, s);
-}
-
-sp_time sp_due_next(const struct sp_due *d)
-{
-    return d->n == 0 ? SP_NEVER : d->heap[0]->at;
 }
 
 struct sp_due_slot *sp_due_pop(struct sp_due *d, sp_time now)

@@ -22,7 +22,10 @@ void sp_due_init(struct sp_due *d, struct sp_due_slot **heap, size_t max);
 /* Sets the deadline of an element; SP_NEVER takes it out. */
 void sp_due_set(struct sp_due *d, struct sp_due_slot *s, sp_time at);
 /* The earliest deadline; SP_NEVER: none. */
-sp_time sp_due_next(const struct sp_due *d);
+static inline sp_time sp_due_next(const struct sp_due *d)
+{
+    return d->n == 0 ? SP_NEVER : d->heap[0]->at;
+}
 /* Takes out one element whose deadline is not after `now`; NULL: none. */
 struct sp_due_slot *sp_due_pop(struct sp_due *d, sp_time now);
 

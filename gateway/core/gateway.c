@@ -279,28 +279,30 @@ static void count_sent(struct sp_gateway *g, const struct sp_datagram *out)
     g->stats.bytes_sent += out->len;
 }
 
+/* False: the session is gone. */
+static bool settle(struct sp_gateway *g, struct sp_session *s, sp_time now)
+{
+    return sp_session_is_settled(s, now) || sp_session_settle(g, s, now);
+}
+
 /* Datagrams of one session, at most `cap` and its turn's share.  It rests, goes to the end of the queue, or
  * is gone. */
 static size_t transmit_session(struct sp_gateway *g, struct sp_session *s, struct sp_datagram *out,
                                size_t cap, sp_time now)
 {
-    size_t n = 0;
+    size_t n = 0, most = cap < SP_CONF_TURN_PACKETS ? cap : SP_CONF_TURN_PACKETS;
     sp_list_remove(&s->dirty);
-    if (!sp_session_settle(g, s, now))
+    if (!settle(g, s, now))
         return 0;
     bool may_send = s->state != SP_SESSION_HALF_OPEN;
-    bool has_more = may_send;
-    while (may_send && has_more && n < cap && n < SP_CONF_TURN_PACKETS) {
-        has_more = sp_link_transmit(&s->link, &out[n], now) == 0;
-        if (has_more)
-            count_sent(g, &out[n++]);
-    }
-    if (has_more) {
+    while (may_send && n < most && sp_link_transmit(&s->link, &out[n], now) == 0)
+        count_sent(g, &out[n++]);
+    if (n == most) { /* it may have more */
         sp_list_remove(&s->dirty);
         sp_session_touch(g, s);
         return n;
     }
-    if (!sp_session_settle(g, s, now)) /* room again for what waits, or the last CLOSE is out */
+    if (!settle(g, s, now)) /* room again for what waits, or the last CLOSE is out */
         return n;
     if (!sp_list_has(&s->dirty))
         sp_session_rest(g, s, now);
@@ -310,29 +312,27 @@ static size_t transmit_session(struct sp_gateway *g, struct sp_session *s, struc
 size_t sp_gateway_transmit(struct sp_gateway *g, struct sp_datagram *out, size_t cap, sp_time now)
 {
     size_t n = 0;
-    while (n < cap && sp_reply_pop(&g->reply, &out[n]))
+    while (n < cap && g->reply.n > 0 && sp_reply_pop(&g->reply, &out[n]))
         count_sent(g, &out[n++]);
-    while (n < cap) {
-        struct sp_node *node = sp_list_first(&g->dirty);
-        if (node == NULL)
-            break;
-        n += transmit_session(g, SP_LIST_ITEM(node, struct sp_session, dirty), out + n, cap - n, now);
+    while (n < cap && !sp_list_is_empty(&g->dirty)) {
+        struct sp_session *s = SP_LIST_ITEM(sp_list_first(&g->dirty), struct sp_session, dirty);
+        n += transmit_session(g, s, out + n, cap - n, now);
     }
     return n;
+}
+
+static sp_time earlier(sp_time a, sp_time b)
+{
+    return a < b ? a : b;
 }
 
 sp_time sp_gateway_deadline(const struct sp_gateway *g)
 {
     if (g->reply.n > 0 || !sp_list_is_empty(&g->dirty))
         return INT64_MIN;
-    sp_time at[] = {sp_due_next(&g->due), sp_admit_deadline(g), sp_watch_deadline(g), sp_svc_send_deadline(g),
-                    sp_batch_deadline(&g->batch)};
-    sp_time first = SP_NEVER;
-    for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
-        if (at[i] < first)
-            first = at[i];
-    }
-    return first;
+    sp_time at = earlier(sp_due_next(&g->due), sp_batch_deadline(&g->batch));
+    at = earlier(at, earlier(sp_admit_deadline(g), sp_watch_deadline(g)));
+    return earlier(at, sp_svc_send_deadline(g));
 }
 
 void sp_gateway_wall(struct sp_gateway *g, int64_t unix_us, sp_time now)

@@ -272,7 +272,7 @@ static void handle(struct sp_gateway *g, struct sp_session *s, const struct sp_l
 bool sp_session_hear(struct sp_gateway *g, struct sp_session *s, sp_time now)
 {
     struct sp_link_event ev;
-    while (sp_link_poll(&s->link, &ev) == 0)
+    while (sp_link_has_event(&s->link) && sp_link_poll(&s->link, &ev) == 0)
         handle(g, s, &ev, now);
     if (s->state == SP_SESSION_CLOSING && !is_busy(s) && sp_link_is_finished(&s->link, now)) {
         forget(g, s);

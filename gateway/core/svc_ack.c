@@ -19,10 +19,10 @@ static void answer(struct sp_gateway *g, struct sp_session *s, const struct sp_f
         g->stats.acks_refused++;
     else if ((f->kind & SP_ACK_R_SILENT) != 0)
         return;
-    struct sp_frame a = {
-        .kind = SP_KIND_ACK_A,
-        .u.ack_a = {.id = f->id, .code = code, .confirmed = {s->device->account->confirmed}},
-    };
+    struct sp_frame a;
+    a.kind = SP_KIND_ACK_A;
+    a.u.ack_a =
+        (struct sp_frame_ack_a){.id = f->id, .code = code, .confirmed = {s->device->account->confirmed}};
     (void)sp_session_send(g, s, &a, 0, now);
 }
 

@@ -14,6 +14,8 @@ void sp_svc_receipt_init(struct sp_gateway *g)
 
 static struct sp_owed *find(const struct sp_gateway *g, const struct sp_device *d, struct sp_msgid id)
 {
+    if (g->owed_by_id.used == 0)
+        return NULL;
     struct sp_hook *h = sp_table_first(&g->owed_by_id, sp_gateway_id_hash(g, d, id));
     for (; h != NULL; h = sp_table_next(h)) {
         struct sp_owed *o = SP_TABLE_ITEM(h, struct sp_owed, hook);
@@ -136,7 +138,9 @@ void sp_svc_receipt_flush(struct sp_gateway *g, struct sp_device *d, sp_time now
         struct sp_owed *o = SP_LIST_ITEM(node, struct sp_owed, mine);
         uint64_t slot = (uint64_t)((char *)o - g->owed.mem) / g->owed.slot_len;
         uint64_t ref = SP_SESSION_REF_ACK_N | (uint64_t)(g->owed_turn++ & 0x3fffffff) << 32 | slot;
-        struct sp_frame f = {.kind = SP_KIND_ACK_N, .u.ack_n = {.msgid = o->msgid, .state = o->state}};
+        struct sp_frame f;
+        f.kind = SP_KIND_ACK_N;
+        f.u.ack_n = (struct sp_frame_ack_n){.msgid = o->msgid, .state = o->state};
         if (!sp_session_send(g, s, &f, ref, now))
             return;
         o->ref = ref;

@@ -23,6 +23,8 @@ void sp_svc_send_init(struct sp_gateway *g)
 
 static struct sp_send *find(const struct sp_gateway *g, const struct sp_device *d, struct sp_msgid id)
 {
+    if (g->sends_by_id.used == 0)
+        return NULL;
     struct sp_hook *h = sp_table_first(&g->sends_by_id, sp_gateway_id_hash(g, d, id));
     for (; h != NULL; h = sp_table_next(h)) {
         struct sp_send *m = SP_TABLE_ITEM(h, struct sp_send, hook);
@@ -176,6 +178,8 @@ static struct sp_send *follower_of(struct sp_device *d, struct sp_msgid id)
 /* Submits what waited for `id`, and what waited for that, in order: one batch carries the whole chain. */
 static void release(struct sp_gateway *g, struct sp_device *d, struct sp_msgid id)
 {
+    if (sp_list_is_empty(&d->holds))
+        return;
     struct sp_msgid ids[1 + SP_CONF_HOLD_MAX] = {id};
     size_t n = 1;
     for (size_t i = 0; i < n; i++) {
@@ -221,11 +225,13 @@ static void answer_ok(struct sp_gateway *g, const struct sp_send *m, const struc
             sp_svc_receipt_owe(g, d, m->msgid, state, now);
         return;
     }
-    struct sp_frame f = {
-        .kind = SP_KIND_MSG_A,
-        .u.msg_a = {.code = SP_CODE_OK, .state = state, .msgid = m->msgid, .seq = done->seq}};
-    if (d->session != NULL)
-        (void)sp_session_send(g, d->session, &f, 0, now);
+    if (d->session == NULL)
+        return;
+    struct sp_frame f; /* most of it is for other kinds: not worth zeroing */
+    f.kind = SP_KIND_MSG_A;
+    f.u.msg_a =
+        (struct sp_frame_msg_a){.code = SP_CODE_OK, .state = state, .msgid = m->msgid, .seq = done->seq};
+    (void)sp_session_send(g, d->session, &f, 0, now);
 }
 
 /* State of a durable message as its sender is to know it: an open one is 1 while its recipient is there to
@@ -245,7 +251,8 @@ static uint8_t state_of(const struct sp_gateway *g, const struct sp_send *m, con
 static void notify(struct sp_gateway *g, const struct sp_send *m, struct sp_account *to, struct sp_seq seq,
                    sp_time now)
 {
-    struct sp_frame f = {.kind = SP_KIND_MSG_N};
+    struct sp_frame f;
+    f.kind = SP_KIND_MSG_N;
     f.u.msg_n = (struct sp_frame_msg_n){.flags = (uint8_t)(m->flags & MSG_N_FLAGS),
                                         .seq = seq,
                                         .msgid = m->msgid,

@@ -55,17 +55,27 @@ static inline uint64_t sp_bytes_uint(struct sp_reader *r, size_t n)
         value = value << 8 | v.p[i];
     return value;
 }
+/* The usual widths, written out: compilers make one load of each, but keep a loop as it is. */
+static inline uint32_t sp_bytes_from4(const uint8_t p[4])
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
 static inline uint8_t sp_bytes_u8(struct sp_reader *r)
 {
-    return (uint8_t)sp_bytes_uint(r, 1);
+    struct sp_view v = sp_bytes_take(r, 1);
+    return v.n == 0 ? 0 : v.p[0];
 }
 static inline uint16_t sp_bytes_u16(struct sp_reader *r)
 {
-    return (uint16_t)sp_bytes_uint(r, 2);
+    struct sp_view v = sp_bytes_take(r, 2);
+    if (v.n == 0)
+        return 0;
+    return (uint16_t)(v.p[0] << 8 | v.p[1]);
 }
 static inline uint32_t sp_bytes_u32(struct sp_reader *r)
 {
-    return (uint32_t)sp_bytes_uint(r, 4);
+    struct sp_view v = sp_bytes_take(r, 4);
+    return v.n == 0 ? 0 : sp_bytes_from4(v.p);
 }
 static inline uint64_t sp_bytes_u48(struct sp_reader *r)
 {
@@ -73,7 +83,8 @@ static inline uint64_t sp_bytes_u48(struct sp_reader *r)
 }
 static inline uint64_t sp_bytes_u64(struct sp_reader *r)
 {
-    return sp_bytes_uint(r, 8);
+    struct sp_view v = sp_bytes_take(r, 8);
+    return v.n == 0 ? 0 : (uint64_t)sp_bytes_from4(v.p) << 32 | sp_bytes_from4(v.p + 4);
 }
 
 static inline struct sp_writer sp_bytes_writer(uint8_t *dst, size_t cap)
@@ -101,15 +112,17 @@ static inline void sp_bytes_put_uint(struct sp_writer *w, uint64_t value, size_t
 }
 static inline void sp_bytes_put8(struct sp_writer *w, uint8_t value)
 {
-    sp_bytes_put_uint(w, value, 1);
+    sp_bytes_put(w, (struct sp_view){.p = &value, .n = 1});
 }
 static inline void sp_bytes_put16(struct sp_writer *w, uint16_t value)
 {
-    sp_bytes_put_uint(w, value, 2);
+    uint8_t b[2] = {(uint8_t)(value >> 8), (uint8_t)value};
+    sp_bytes_put(w, (struct sp_view){.p = b, .n = sizeof b});
 }
 static inline void sp_bytes_put32(struct sp_writer *w, uint32_t value)
 {
-    sp_bytes_put_uint(w, value, 4);
+    uint8_t b[4] = {(uint8_t)(value >> 24), (uint8_t)(value >> 16), (uint8_t)(value >> 8), (uint8_t)value};
+    sp_bytes_put(w, (struct sp_view){.p = b, .n = sizeof b});
 }
 static inline void sp_bytes_put48(struct sp_writer *w, uint64_t value)
 {
@@ -117,7 +130,10 @@ static inline void sp_bytes_put48(struct sp_writer *w, uint64_t value)
 }
 static inline void sp_bytes_put64(struct sp_writer *w, uint64_t value)
 {
-    sp_bytes_put_uint(w, value, 8);
+    uint8_t b[8] = {(uint8_t)(value >> 56), (uint8_t)(value >> 48), (uint8_t)(value >> 40),
+                    (uint8_t)(value >> 32), (uint8_t)(value >> 24), (uint8_t)(value >> 16),
+                    (uint8_t)(value >> 8),  (uint8_t)value};
+    sp_bytes_put(w, (struct sp_view){.p = b, .n = sizeof b});
 }
 
 /* A view of n bytes at p. */

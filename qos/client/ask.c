@@ -34,10 +34,7 @@ bool sp_ask_is_wanted(const struct sp_ask *a)
 
 bool sp_ask_has_room(const struct sp_ask *a)
 {
-    for (size_t i = 0; i < SP_ASK_REQUESTS_MAX; i++)
-        if (!a->requests[i].is_used)
-            return true;
-    return false;
+    return a->used_n < SP_ASK_REQUESTS_MAX;
 }
 
 static void add_wanted(struct sp_ask *a, struct sp_frame_status_r *f)
@@ -59,6 +56,7 @@ struct sp_ask_request *sp_ask_open(struct sp_ask *a)
             continue;
         a->last_id = a->last_id == UINT16_MAX ? 1 : (uint16_t)(a->last_id + 1);
         r->is_used = true;
+        a->used_n++;
         sp_pending_init(&r->answer);
         r->frame.id = a->last_id;
         r->frame.n = 0;
@@ -68,8 +66,9 @@ struct sp_ask_request *sp_ask_open(struct sp_ask *a)
     return NULL;
 }
 
-void sp_ask_cancel(struct sp_ask_request *r)
+void sp_ask_cancel(struct sp_ask *a, struct sp_ask_request *r)
 {
+    a->used_n -= r->is_used;
     r->is_used = false;
     sp_pending_stop(&r->answer);
 }
@@ -81,7 +80,7 @@ static bool is_to_send(const struct sp_ask_request *r, sp_time now)
 
 int sp_ask_frame(const struct sp_ask *a, struct sp_frame *out, sp_time now)
 {
-    for (size_t i = 0; i < SP_ASK_REQUESTS_MAX; i++) {
+    for (size_t i = 0; a->used_n > 0 && i < SP_ASK_REQUESTS_MAX; i++) {
         if (!is_to_send(&a->requests[i], now))
             continue;
         out->kind = SP_KIND_STATUS_R;
@@ -128,7 +127,7 @@ int sp_ask_answer(struct sp_ask *a, const struct sp_frame_status_a *f, struct sp
     if (r == NULL || !r->answer.is_waiting || r->frame.n != f->n)
         return SP_EAGAIN;
     *out = *r;
-    sp_ask_cancel(r);
+    sp_ask_cancel(a, r);
     for (size_t i = 0; i < f->n; i++)
         tell_app(a, out->frame.msgids[i], f->of[i].state, f->of[i].seq);
     return 0;
@@ -137,7 +136,7 @@ int sp_ask_answer(struct sp_ask *a, const struct sp_frame_status_a *f, struct sp
 void sp_ask_reset(struct sp_ask *a)
 {
     for (size_t i = 0; i < SP_ASK_REQUESTS_MAX; i++)
-        sp_ask_cancel(&a->requests[i]);
+        sp_ask_cancel(a, &a->requests[i]);
     for (size_t i = 0; i < SP_ASK_APP_MAX; i++) {
         if (a->app[i].stage != SP_ASK_ASKED)
             continue;
@@ -170,7 +169,7 @@ int sp_ask_poll(struct sp_ask *a, struct sp_client_event *ev)
 sp_time sp_ask_deadline(const struct sp_ask *a)
 {
     sp_time at = SP_NEVER;
-    for (size_t i = 0; i < SP_ASK_REQUESTS_MAX; i++)
+    for (size_t i = 0; a->used_n > 0 && i < SP_ASK_REQUESTS_MAX; i++)
         if (a->requests[i].is_used && a->requests[i].answer.is_waiting && a->requests[i].answer.due < at)
             at = a->requests[i].answer.due;
     return at;

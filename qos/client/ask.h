@@ -28,6 +28,7 @@ struct sp_ask {
         uint8_t state;
         struct sp_seq seq;
     } app[SP_ASK_APP_MAX];
+    size_t used_n;               /* requests in use */
     size_t wanted_n, answered_n; /* of the app's, in these stages */
 };
 
@@ -37,7 +38,7 @@ int sp_ask_app(struct sp_ask *a, struct sp_msgid id);
 /* An empty request to add msgids to, holding those that the app wants to know; NULL: all are in use.  It is
  * sent unless sp_ask_cancel takes it back. */
 struct sp_ask_request *sp_ask_open(struct sp_ask *a);
-void sp_ask_cancel(struct sp_ask_request *r);
+void sp_ask_cancel(struct sp_ask *a, struct sp_ask_request *r);
 /* Whether sp_ask_open would give one. */
 bool sp_ask_has_room(const struct sp_ask *a);
 /* Whether the app wants to know something that no request carries yet. */

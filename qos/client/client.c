@@ -24,6 +24,7 @@
 #define RETRY_DEFAULT   10 /* units, when CLOSE names none */
 #define RESET_SPREAD_US SP_SECOND
 #define NO_CODE         (-1)
+#define NOT_KNOWN       INT64_MIN
 
 /* Slots of the link: every unanswered msg:R and the frames beside them. */
 #define FRAMES_MAX  320
@@ -60,7 +61,8 @@ struct sp_client {
     bool has_news;   /* events came up outside of receive */
     uint8_t reset[16];
     uint64_t network_id;
-    sp_time now; /* the latest that was told */
+    sp_time now;     /* the latest that was told */
+    sp_time pump_at; /* when pump has something to do without new input; NOT_KNOWN: to be worked out */
 
     size_t events_n;
     struct {
@@ -134,6 +136,7 @@ int sp_client_init(struct sp_client **out, void *mem, size_t len, const struct s
     c->keepalive_s = cfg->keepalive_s;
     c->inbox_max = inbox_max(cfg);
     c->now = now;
+    c->pump_at = NOT_KNOWN;
     sp_rng_init(&c->rng, cfg->crypto, cfg->seed);
     sp_ledger_init(&c->ledger, cfg->local);
     int rc = sp_connect_init(&c->connect, cfg->crypto, &c->rng, cfg->blob, cfg->unix_s, now);
@@ -155,6 +158,13 @@ void sp_client_wipe(struct sp_client *c)
     if (c->has_link)
         sp_link_wipe(&c->link);
     crypto->wipe(crypto->self, c, sizeof *c);
+}
+
+/* A call that may change what is due. */
+static void touch(struct sp_client *c, sp_time now)
+{
+    c->now = now;
+    c->pump_at = NOT_KNOWN;
 }
 
 /* ---- Events ---- */
@@ -212,6 +222,9 @@ int sp_client_poll(struct sp_client *c, struct sp_client_event *ev, sp_time now)
         memmove(&c->events[0], &c->events[1], c->events_n * sizeof c->events[0]);
         return 0;
     }
+    if (!has_event(c))
+        return SP_EAGAIN;
+    touch(c, now);
     int rc = sp_outbox_poll(&c->outbox, ev, now);
     if (rc != 0)
         rc = sp_inbox_poll(&c->inbox, ev, now);
@@ -329,6 +342,7 @@ static void on_acked(struct sp_client *c, uint64_t ref, sp_time now)
 
 static void on_link_event(struct sp_client *c, const struct sp_link_event *ev, sp_time now)
 {
+    touch(c, now);
     switch (ev->kind) {
     case SP_LINK_UP:
         sp_connect_note_confirmed(&c->connect);
@@ -412,7 +426,8 @@ static int receive_data(struct sp_client *c, struct sp_datagram *in, sp_time now
     struct sp_frame f;
     while (rc == 0 && c->has_session && sp_link_next(&c->link, &f) == 0)
         on_frame(c, &f, now);
-    drain_link(c, now);
+    if (sp_link_has_event(&c->link))
+        drain_link(c, now);
     return rc;
 }
 
@@ -464,7 +479,7 @@ static int dispatch(struct sp_client *c, uint8_t *datagram, size_t len, sp_time 
 
 int sp_client_receive(struct sp_client *c, uint8_t *datagram, size_t len, sp_time now)
 {
-    c->now = now;
+    touch(c, now);
     bool is_data = len > 0 && (datagram[0] & 0xfe) == SP_FIRST_DATA;
     int rc = dispatch(c, datagram, len, now);
     if (rc != 0) {
@@ -512,6 +527,7 @@ static void submit_outbox(struct sp_client *c, sp_time now)
  * failed now. */
 static int pump(struct sp_client *c, sp_time now)
 {
+    touch(c, now);
     c->is_stirred = false;
     bool needs_sync = sp_outbox_step(&c->outbox, now);
     if (c->has_session && c->receives && sp_inbox_step(&c->inbox, sp_link_pto(&c->link), now))
@@ -533,15 +549,21 @@ static sp_time sooner(sp_time a, sp_time b)
     return a < b ? a : b;
 }
 
+/* When the parts have something for pump to do. */
+static sp_time parts_due(const struct sp_client *c)
+{
+    if (c->is_full)
+        return sp_ledger_deadline(&c->ledger);
+    return sooner(sooner(sp_outbox_deadline(&c->outbox), sp_inbox_deadline(&c->inbox)),
+                  sp_ledger_deadline(&c->ledger));
+}
+
 /* When pump has something to do. */
 static sp_time pump_due(const struct sp_client *c)
 {
     if (c->is_stirred)
         return c->now;
-    if (c->is_full)
-        return sp_ledger_deadline(&c->ledger);
-    return sooner(sooner(sp_outbox_deadline(&c->outbox), sp_inbox_deadline(&c->inbox)),
-                  sp_ledger_deadline(&c->ledger));
+    return c->pump_at != NOT_KNOWN ? c->pump_at : parts_due(c);
 }
 
 static int transmit_link(struct sp_client *c, struct sp_datagram *out, sp_time now)
@@ -549,7 +571,8 @@ static int transmit_link(struct sp_client *c, struct sp_datagram *out, sp_time n
     if (!c->has_link)
         return SP_EAGAIN;
     int rc = sp_link_transmit(&c->link, out, now);
-    drain_link(c, now);
+    if (sp_link_has_event(&c->link))
+        drain_link(c, now);
     if (c->has_link && !c->has_session && sp_link_is_finished(&c->link, now))
         wipe_link(c);
     return rc;
@@ -582,6 +605,8 @@ int sp_client_transmit(struct sp_client *c, struct sp_datagram *out, sp_time now
     collect_events(c);
     if (!had_event && has_event(c))
         c->has_news = true;
+    if (c->pump_at == NOT_KNOWN && !c->is_stirred)
+        c->pump_at = parts_due(c);
     return rc;
 }
 
@@ -593,16 +618,16 @@ sp_time sp_client_deadline(const struct sp_client *c)
     if (c->is_closing)
         return at;
     at = sooner(at, sp_connect_deadline(&c->connect));
-    if (has_event(c)) /* told when local storage works again */
-        at = sooner(at, sp_ledger_retry_at(&c->ledger));
-    return sooner(at, pump_due(c));
+    at = sooner(at, pump_due(c));
+    sp_time retry = sp_ledger_retry_at(&c->ledger);
+    return retry < at && has_event(c) ? retry : at; /* told when local storage works again */
 }
 
 /* ---- The app ---- */
 
 int sp_client_submit(struct sp_client *c, const struct sp_outgoing *m, struct sp_msgid *id, sp_time now)
 {
-    c->now = now;
+    touch(c, now);
     if (c->is_closing)
         return SP_ECLOSED;
     int rc = sp_outbox_submit(&c->outbox, m, id, now);
@@ -612,7 +637,7 @@ int sp_client_submit(struct sp_client *c, const struct sp_outgoing *m, struct sp
 
 int sp_client_status(struct sp_client *c, struct sp_msgid id, sp_time now)
 {
-    c->now = now;
+    touch(c, now);
     int rc = sp_ask_app(&c->outbox.ask, id);
     c->is_stirred |= rc == 0;
     return rc;
@@ -620,7 +645,7 @@ int sp_client_status(struct sp_client *c, struct sp_msgid id, sp_time now)
 
 int sp_client_forget(struct sp_client *c, struct sp_msgid id, sp_time now)
 {
-    c->now = now;
+    touch(c, now);
     int rc = sp_outbox_forget(&c->outbox, id, now);
     c->is_stirred |= rc == 0;
     return rc;
@@ -628,7 +653,7 @@ int sp_client_forget(struct sp_client *c, struct sp_msgid id, sp_time now)
 
 int sp_client_keep(struct sp_client *c, struct sp_seq upto, sp_time now)
 {
-    c->now = now;
+    touch(c, now);
     uint32_t before = c->inbox.kept;
     int rc = sp_inbox_keep(&c->inbox, upto.v, now);
     c->is_stirred |= c->inbox.kept != before;
@@ -637,7 +662,7 @@ int sp_client_keep(struct sp_client *c, struct sp_seq upto, sp_time now)
 
 int sp_client_token(struct sp_client *c, struct sp_view blob, sp_time now)
 {
-    c->now = now;
+    touch(c, now);
     int rc = sp_connect_token(&c->connect, blob, now);
     if (rc != 0)
         return rc;
@@ -651,7 +676,7 @@ int sp_client_token(struct sp_client *c, struct sp_view blob, sp_time now)
 
 void sp_client_network(struct sp_client *c, uint64_t network_id, sp_time now)
 {
-    c->now = now;
+    touch(c, now);
     if (network_id == c->network_id || c->is_closing)
         return;
     c->network_id = network_id;
@@ -665,7 +690,7 @@ void sp_client_network(struct sp_client *c, uint64_t network_id, sp_time now)
 
 void sp_client_close(struct sp_client *c, sp_time now)
 {
-    c->now = now;
+    touch(c, now);
     if (c->is_closing)
         return;
     c->is_closing = true;

@@ -343,8 +343,9 @@ static uint8_t held(const struct sp_inbox *in, uint32_t cursor, struct sp_range 
 
 static void build_pull(const struct sp_inbox *in, struct sp_frame *f)
 {
-    *f = (struct sp_frame){.kind = SP_KIND_PULL_R};
     struct sp_frame_pull_r *p = &f->u.pull_r;
+    f->kind = SP_KIND_PULL_R;
+    *p = (struct sp_frame_pull_r){0};
     p->id = in->pull.is_waiting ? in->pull.id : next_id(in);
     p->epoch = in->epoch;
     if (in->is_behind) {
@@ -361,8 +362,9 @@ static void build_pull(const struct sp_inbox *in, struct sp_frame *f)
 
 static void build_ack(const struct sp_inbox *in, struct sp_frame *f)
 {
-    *f = (struct sp_frame){.kind = SP_KIND_ACK_R};
     struct sp_frame_ack_r *a = &f->u.ack_r;
+    f->kind = SP_KIND_ACK_R;
+    *a = (struct sp_frame_ack_r){0};
     a->kind = SP_ACK_R_DELIVERED;
     if (in->loud <= in->confirmed)
         a->kind |= SP_ACK_R_SILENT; /* ruling 36: all since the last answer came in four-report mode */
@@ -476,8 +478,7 @@ int sp_inbox_poll(struct sp_inbox *in, struct sp_client_event *ev, sp_time now)
 
 bool sp_inbox_has_event(const struct sp_inbox *in)
 {
-    struct sp_span_range r;
-    return (in->resync.is_due && in->epoch.v != 0) || sp_span_next(&in->span, &r);
+    return (in->resync.is_due && in->epoch.v != 0) || sp_span_has_next(&in->span);
 }
 
 bool sp_inbox_take_refusal(struct sp_inbox *in)

@@ -174,6 +174,8 @@ static void wait_safe(struct sp_outbox *o, struct sp_outbox_entry *e, sp_time no
     unsigned level = e->wait.tries < SP_OUTBOX_LEVELS ? e->wait.tries : SP_OUTBOX_LEVELS - 1;
     sp_list_remove(&e->in_phase);
     sp_list_append(&o->safe[level], &e->in_phase);
+    if (o->safe_n <= level)
+        o->safe_n = level + 1;
     e->is_asked = false;
     e->wait.is_waiting = true;
     e->wait.due = now + sp_rng_jitter(o->rng, sp_pending_wait_us(SP_PENDING_T2, level, 0), 20);
@@ -490,7 +492,7 @@ void sp_outbox_session_up(struct sp_outbox *o, sp_time now)
     o->is_up = true;
     o->done = (struct sp_msgid){0};
     o->done_at = now;
-    for (size_t i = 0; i < SP_OUTBOX_LEVELS; i++) {
+    for (size_t i = 0; i < o->safe_n; i++) {
         struct sp_node *node;
         SP_LIST_FOREACH (node, &o->safe[i])
             ENTRY(node, in_phase)->wait.due = now;

@@ -59,6 +59,7 @@ struct sp_outbox {
     struct sp_list order, news, told;
     struct sp_list active, resting; /* conversations with queued messages: may send; must wait */
     struct sp_list ready, sent, asked, safe[SP_OUTBOX_LEVELS];
+    size_t safe_n; /* levels used so far */
     struct sp_ask ask;
 
     int64_t unix_s; /* wall time at unix_at */

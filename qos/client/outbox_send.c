@@ -107,7 +107,7 @@ static void ask_sent(struct sp_outbox *o, struct sp_ask_request *r, sp_time now)
 /* Adds safe messages without news for long. */
 static void ask_safe(struct sp_outbox *o, struct sp_ask_request *r, sp_time now)
 {
-    for (size_t i = 0; i < SP_OUTBOX_LEVELS; i++) {
+    for (size_t i = 0; i < o->safe_n; i++) {
         struct sp_node *node;
         while (r->frame.n < SP_STATUS_MAX && (node = sp_list_first(&o->safe[i])) != NULL) {
             struct sp_outbox_entry *e = ENTRY(node, in_phase);
@@ -128,7 +128,7 @@ static sp_time ask_due(const struct sp_outbox *o)
     if (sp_ask_is_wanted(&o->ask))
         return 0;
     sp_time due = o->sent_due;
-    for (size_t i = 0; i < SP_OUTBOX_LEVELS; i++) {
+    for (size_t i = 0; i < o->safe_n; i++) {
         const struct sp_node *head = sp_list_first(&o->safe[i]);
         if (head == NULL)
             continue;
@@ -147,7 +147,7 @@ static void choose_asks(struct sp_outbox *o, sp_time now)
         ask_sent(o, r, now);
         ask_safe(o, r, now);
         if (r->frame.n == 0)
-            sp_ask_cancel(r);
+            sp_ask_cancel(&o->ask, r);
     }
 }
 
@@ -196,8 +196,8 @@ static int build_msg(struct sp_outbox *o, const struct sp_outbox_entry *e, struc
     bool has_before = before != &e->talk->unanswered.head;
     unsigned flags = ((e->flags & SP_OUT_FOUR) != 0 ? SP_MSG_FOUR : 0U) | (has_before ? SP_MSG_AFTER : 0U) |
                      (e->expires_s != 0 ? SP_MSG_TTL : 0U);
-    *f = (struct sp_frame){.kind = SP_KIND_MSG_R};
-    f->u.msg_r.flags = (uint8_t)flags;
+    f->kind = SP_KIND_MSG_R;
+    f->u.msg_r = (struct sp_frame_msg_r){.flags = (uint8_t)flags};
     f->u.msg_r.msgid = e->msgid;
     if (has_before)
         f->u.msg_r.after = SP_LIST_ITEM(before, const struct sp_outbox_entry, in_talk)->msgid;
@@ -217,7 +217,7 @@ int sp_outbox_frame(struct sp_outbox *o, struct sp_frame *f, uint64_t *ref, sp_t
     if (!sp_ledger_is_durable(o->ledger))
         return SP_EAGAIN;
     if (is_done_due(o, now)) {
-        *f = (struct sp_frame){.kind = SP_KIND_DONE};
+        f->kind = SP_KIND_DONE;
         f->u.done.msgid = done_candidate(o);
         return 0;
     }

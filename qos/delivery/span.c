@@ -97,7 +97,7 @@ int sp_span_skip(struct sp_span *s, uint32_t lo, uint32_t hi, uint8_t why)
 
 bool sp_span_next(const struct sp_span *s, struct sp_span_range *out)
 {
-    if (s->n == 0 || s->ranges[0].lo - 1 != s->base)
+    if (!sp_span_has_next(s))
         return false;
     *out = s->ranges[0];
     if (out->why == 0)

@@ -30,6 +30,11 @@ int sp_span_skip(struct sp_span *s, uint32_t lo, uint32_t hi, uint8_t why);
 /* What to hand up next: one message (lo == hi, why 0) or one skipped range.  false: the next seq is missing.
  */
 bool sp_span_next(const struct sp_span *s, struct sp_span_range *out);
+/* Whether sp_span_next has something. */
+static inline bool sp_span_has_next(const struct sp_span *s)
+{
+    return s->n > 0 && s->ranges[0].lo - 1 == s->base;
+}
 /* Everything up to `hi`, as sp_span_next named it, was handed up. */
 void sp_span_pass(struct sp_span *s, uint32_t hi);
 /* The highest seq up to which nothing is missing. */

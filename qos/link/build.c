@@ -41,6 +41,8 @@ static uint64_t pick_number(struct sp_link *l)
     if (l->next_pn == l->skip_pn) {
         l->skipped[l->skipped_i] = (uint32_t)l->skip_pn;
         l->skipped_i = (uint8_t)((l->skipped_i + 1) % SP_LINK_SKIPPED_MAX);
+        if (l->skipped_n < SP_LINK_SKIPPED_MAX)
+            l->skipped_n++;
         l->next_pn++;
         l->skip_pn = sp_build_next_skip(l, l->skip_pn);
     }
@@ -256,7 +258,8 @@ static int build_here(struct sp_link *l, struct sp_datagram *out, sp_time now)
     if (is_ack_fresh(l, now))
         add_ack(l, &d, now);
     struct sp_path_note note;
-    while (d.cap - d.len >= PATH_LEN && sp_path_next(&l->path, true, l->cfg.rng, &note)) {
+    while (is_path_due(&l->path) && d.cap - d.len >= PATH_LEN &&
+           sp_path_next(&l->path, true, l->cfg.rng, &note)) {
         add_path(&d, &note);
         is_worth = true;
     }

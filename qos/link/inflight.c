@@ -152,16 +152,6 @@ struct sp_inflight_packet *sp_inflight_oldest(const struct sp_inflight *f)
     return packet_of(sp_list_first(sp_list_is_empty(&f->aged) ? &f->sent : &f->aged));
 }
 
-struct sp_inflight_packet *sp_inflight_oldest_lost(const struct sp_inflight *f)
-{
-    return packet_of(sp_list_first(&f->lost));
-}
-
-struct sp_inflight_packet *sp_inflight_oldest_sent(const struct sp_inflight *f)
-{
-    return packet_of(sp_list_first(&f->sent));
-}
-
 void sp_inflight_age(struct sp_inflight *f, struct sp_inflight_packet *p)
 {
     SP_ASSERT(p->state == SP_INFLIGHT_SENT);

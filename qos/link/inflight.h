@@ -64,10 +64,22 @@ void sp_inflight_collect(struct sp_inflight *f, const struct sp_ackset_range *ra
                          struct sp_list *out);
 /* The oldest packet that is neither acknowledged nor lost, or NULL. */
 struct sp_inflight_packet *sp_inflight_oldest(const struct sp_inflight *f);
+/* The first packet of a list, or NULL. */
+static inline struct sp_inflight_packet *sp_inflight_first(const struct sp_list *list)
+{
+    struct sp_node *n = sp_list_first(list);
+    return n == NULL ? NULL : SP_LIST_ITEM(n, struct sp_inflight_packet, node);
+}
 /* The oldest lost packet that is still remembered, or NULL. */
-struct sp_inflight_packet *sp_inflight_oldest_lost(const struct sp_inflight *f);
+static inline struct sp_inflight_packet *sp_inflight_oldest_lost(const struct sp_inflight *f)
+{
+    return sp_inflight_first(&f->lost);
+}
 /* The oldest packet in state SENT, or NULL. */
-struct sp_inflight_packet *sp_inflight_oldest_sent(const struct sp_inflight *f);
+static inline struct sp_inflight_packet *sp_inflight_oldest_sent(const struct sp_inflight *f)
+{
+    return sp_inflight_first(&f->sent);
+}
 /* The oldest SENT packet ages: it no longer counts.  One that elicits no ACK is forgotten. */
 void sp_inflight_age(struct sp_inflight *f, struct sp_inflight_packet *p);
 /* The oldest unjudged packet is lost.  One that elicits no ACK is forgotten. */

@@ -47,22 +47,51 @@ static void take_frame(struct sp_link *l, const struct sp_frame *f, const struct
     }
 }
 
-/* What a datagram as a whole asks for. */
-struct demand {
+/* What a datagram as a whole holds. */
+struct survey {
     bool elicits, is_for_delivery;
+    size_t link_end;       /* bytes up to the end of the last frame of the link */
+    size_t lead;           /* of them before the first other frame */
+    struct sp_frame first; /* the first frame, mostly the ACK */
+    size_t first_len;
 };
 
-static void note_kind(struct demand *d, uint8_t kind)
+static void note_kind(struct survey *s, uint8_t kind, size_t at, size_t used)
 {
     const struct sp_kind_facts *facts = sp_kinds_get(kind);
-    d->elicits |= facts->name == NULL || facts->elicits;
-    d->is_for_delivery |= facts->name != NULL && !facts->is_link;
+    s->elicits |= facts->name == NULL || facts->elicits;
+    s->is_for_delivery |= facts->name != NULL && !facts->is_link;
+    if (!facts->is_link)
+        return;
+    s->link_end = at + used;
+    if (s->lead == at)
+        s->lead = s->link_end;
+}
+
+/* Parses all frames.  SP_EMALFORMED with the kind of the one that is wrong in *cause. */
+static int survey(struct survey *s, struct sp_view in, enum sp_dir dir, uint8_t *cause)
+{
+    struct sp_frame other;
+    size_t at = 0, used = 0;
+    s->elicits = s->is_for_delivery = false;
+    s->link_end = s->lead = s->first_len = 0;
+    for (; at < in.n; at += used) {
+        struct sp_frame *f = at == 0 ? &s->first : &other;
+        if (sp_wire_decode((struct sp_view){in.p + at, in.n - at}, dir, f, &used) != 0) {
+            *cause = in.p[at];
+            return SP_EMALFORMED;
+        }
+        note_kind(s, f->kind, at, used);
+        if (at == 0)
+            s->first_len = used;
+    }
+    return 0;
 }
 
 /* Rule 1: when the ACK of this datagram leaves. */
-static void owe_ack(struct sp_link *l, const struct demand *d, sp_time now)
+static void owe_ack(struct sp_link *l, const struct survey *s, sp_time now)
 {
-    if (!d->elicits)
+    if (!s->elicits)
         return;
     sp_time passed = now - l->arrivals_at;
     if (passed >= l->rtt.srtt) {
@@ -76,7 +105,7 @@ static void owe_ack(struct sp_link *l, const struct demand *d, sp_time now)
         l->acks_owed++;
 
     bool is_busy = l->arrivals >= BUSY_ARRIVALS || l->arrivals_before >= BUSY_ARRIVALS;
-    if (is_busy ? l->acks_owed >= 2 : !d->is_for_delivery)
+    if (is_busy ? l->acks_owed >= 2 : !s->is_for_delivery)
         l->ack_now = true;
     sp_time at = now + (is_busy ? l->cfg.ackdelay_ms * SP_MS : ANSWER_WAIT);
     if (at < l->ack_at)
@@ -87,23 +116,21 @@ static void owe_ack(struct sp_link *l, const struct demand *d, sp_time now)
 static void take_frames(struct sp_link *l, struct sp_view in, const struct sp_addr *from, sp_time now)
 {
     uint8_t cause = 0;
-    if (sp_wire_check(in, l->unseal.dir, &cause) != 0) { /* all before the first is processed (ruling 30) */
+    struct survey s;
+    if (survey(&s, in, l->unseal.dir, &cause) != 0) { /* all before the first is processed (ruling 30) */
         sp_link_violation(l, cause, now);
         return;
     }
-    struct demand d = {0};
-    l->frames = in;
-    while (in.n > 0 && !l->is_closed) {
+    l->frames = (struct sp_view){in.p + s.lead, in.n - s.lead};
+    if (s.link_end > 0)
+        take_frame(l, &s.first, from, now);
+    for (size_t at = s.first_len, used = 0; at < s.link_end && !l->is_closed; at += used) {
         struct sp_frame f;
-        size_t used = 0;
-        int err = sp_wire_decode(in, l->unseal.dir, &f, &used);
+        int err = sp_wire_decode((struct sp_view){in.p + at, in.n - at}, l->unseal.dir, &f, &used);
         SP_ASSERT(err == 0);
-        in.p += used;
-        in.n -= used;
-        note_kind(&d, f.kind);
         take_frame(l, &f, from, now);
     }
-    owe_ack(l, &d, now);
+    owe_ack(l, &s, now);
 }
 
 /* Opens a datagram in place and marks its number.  Input order: length, number, crypto, state

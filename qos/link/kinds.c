@@ -5,9 +5,7 @@
 #define DOWN SP_DIR_DOWN
 #define BOTH (SP_DIR_UP | SP_DIR_DOWN)
 
-#define KINDS_MAX 0x40 /* all known kinds lie below */
-
-static const struct sp_kind_facts kinds[KINDS_MAX] = {
+const struct sp_kind_facts sp_kinds[SP_KINDS_MAX + 1] = {
     /* name, directions, resending, elicits, is_link */
     [SP_KIND_PAD] = {"PAD", BOTH, SP_RESEND_NO, false, true},
     [SP_KIND_ACK] = {"ACK", BOTH, SP_RESEND_NO, false, true},
@@ -40,12 +38,6 @@ static const struct sp_kind_facts kinds[KINDS_MAX] = {
     [SP_KIND_STREAM_CLOSE] = {"STREAM_CLOSE", BOTH, SP_RESEND_YES, true, false},
     [SP_KIND_STREAM_RESET] = {"STREAM_RESET", BOTH, SP_RESEND_YES, true, false},
 };
-
-const struct sp_kind_facts *sp_kinds_get(uint8_t kind)
-{
-    static const struct sp_kind_facts unknown = {0};
-    return kind < KINDS_MAX ? &kinds[kind] : &unknown;
-}
 
 static enum sp_priority of_flags(uint8_t flags)
 {

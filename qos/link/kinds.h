@@ -23,8 +23,15 @@ struct sp_kind_facts {
     bool is_link;     /* handled inside the link layer, never handed up as a frame */
 };
 
+#define SP_KINDS_MAX 0x40 /* all known kinds lie below */
+
+/* A row per kind, and behind them one for all unknown ones. */
+extern const struct sp_kind_facts sp_kinds[SP_KINDS_MAX + 1];
 /* Facts of a kind; a row with name NULL for an unknown one.  Never NULL. */
-const struct sp_kind_facts *sp_kinds_get(uint8_t kind);
+static inline const struct sp_kind_facts *sp_kinds_get(uint8_t kind)
+{
+    return &sp_kinds[kind < SP_KINDS_MAX ? kind : SP_KINDS_MAX];
+}
 /* The class in which a frame waits for its turn. */
 enum sp_priority sp_kinds_priority(const struct sp_frame *f);
 /* Key of a frame whose newest value alone is resent: equal keys replace each other.  0: none.  The key of

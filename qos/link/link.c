@@ -139,6 +139,7 @@ void sp_link_init(struct sp_link *l, const struct sp_link_config *cfg, sp_time n
     draw_keepalive(l);
     l->keepalive_at = now + l->keepalive_us;
     l->own_rev = 1;
+    l->due = SP_LINK_DUE_UNKNOWN;
     l->is_stirred = true;
     put_options(l);
 }
@@ -150,6 +151,7 @@ void sp_link_wipe(struct sp_link *l)
     sp_seal_wipe(&l->seal);
     sp_seal_wipe(&l->unseal);
     l->is_closed = l->is_over = true;
+    l->due = SP_LINK_DUE_UNKNOWN;
     l->events = 0;
     l->frames = (struct sp_view){0};
 }
@@ -242,6 +244,7 @@ void sp_link_cancel(struct sp_link *l, uint64_t ref)
 {
     if (ref == 0)
         return;
+    l->due = SP_LINK_DUE_UNKNOWN;
     for (struct sp_queue_frame *f = sp_queue_find_ref(&l->queue, ref); f != NULL;
          f = sp_queue_find_ref(&l->queue, ref))
         sp_recovery_withdraw(l, f);
@@ -274,7 +277,7 @@ static bool take_event(struct sp_link *l, enum sp_link_event_kind kind, struct s
     return true;
 }
 
-int sp_link_poll(struct sp_link *l, struct sp_link_event *ev)
+int sp_link_take_event(struct sp_link *l, struct sp_link_event *ev)
 {
     static const enum sp_link_event_kind order[] = {SP_LINK_UP, SP_LINK_DARK, SP_LINK_HEARD, SP_LINK_MOVED,
                                                     SP_LINK_OPTIONS};
@@ -343,17 +346,8 @@ static void tick(struct sp_link *l, sp_time now)
         ping(l);
     }
     sp_recovery_tick(l, now);
-    if (sp_path_tick(&l->path, sp_rtt_pto(&l->rtt), now) == SP_PATH_MOVED)
+    if (sp_path_is_ticking(&l->path) && sp_path_tick(&l->path, sp_rtt_pto(&l->rtt), now) == SP_PATH_MOVED)
         sp_link_note_moved(l, now);
-}
-
-int sp_link_transmit(struct sp_link *l, struct sp_datagram *out, sp_time now)
-{
-    tick(l, now);
-    int err = l->is_over ? SP_EAGAIN : sp_build_datagram(l, out, now);
-    if (err != 0)
-        l->is_stirred = false;
-    return err;
 }
 
 static sp_time earlier(sp_time a, sp_time b)
@@ -361,10 +355,9 @@ static sp_time earlier(sp_time a, sp_time b)
     return a < b ? a : b;
 }
 
-sp_time sp_link_deadline(const struct sp_link *l)
+/* When the first timer runs out. */
+static sp_time first_timer(const struct sp_link *l)
 {
-    if (l->is_stirred || l->events != 0 || sp_queue_has_news(&l->queue))
-        return 0;
     if (l->is_closed)
         return l->is_over ? SP_NEVER : l->close_until;
     sp_time at = earlier(idle_at(l), l->ack_at);
@@ -373,6 +366,48 @@ sp_time sp_link_deadline(const struct sp_link *l)
     if (l->cfg.role == SP_LINK_CLIENT && !l->recovery.is_dark)
         at = earlier(at, l->keepalive_at);
     return at;
+}
+
+/* Whether something waits to be sent, allowed or not. */
+static bool has_work(const struct sp_link *l)
+{
+    const struct sp_path *p = &l->path;
+    if (l->is_closed)
+        return l->close_due;
+    return l->queue.waiting > 0 || l->ack_now || l->recovery.wants_ping || p->owes_challenge ||
+           p->owes_answer || p->owes_old_challenge;
+}
+
+/* Whether this turn would change nothing: most do not.  Owed OPTIONS and a kept address have no timer that
+ * first_timer knows, so with them each turn looks. */
+static bool is_idle(struct sp_link *l, sp_time now)
+{
+    if (has_work(l) || l->owes_options || l->path.has_old)
+        return false;
+    if (l->is_stirred || l->due == SP_LINK_DUE_UNKNOWN)
+        l->due = first_timer(l);
+    return now < l->due;
+}
+
+int sp_link_transmit(struct sp_link *l, struct sp_datagram *out, sp_time now)
+{
+    int err = SP_EAGAIN;
+    if (!is_idle(l, now)) {
+        tick(l, now);
+        if (has_work(l) && !l->is_over)
+            err = sp_build_datagram(l, out, now);
+        l->due = first_timer(l);
+    }
+    if (err != 0 || !has_work(l))
+        l->is_stirred = false;
+    return err;
+}
+
+sp_time sp_link_deadline(const struct sp_link *l)
+{
+    if (l->is_stirred || sp_link_has_event(l))
+        return 0;
+    return l->due != SP_LINK_DUE_UNKNOWN ? l->due : first_timer(l);
 }
 
 void sp_link_network(struct sp_link *l, sp_time now)
@@ -397,6 +432,7 @@ void sp_link_options(struct sp_link *l, uint16_t keepalive_s, uint16_t inbox, ui
     l->own_rev++;
     draw_keepalive(l);
     l->keepalive_at = now + l->keepalive_us;
+    l->due = SP_LINK_DUE_UNKNOWN;
     put_options(l);
 }
 

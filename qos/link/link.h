@@ -9,6 +9,7 @@
 #define SP_LINK_H
 
 #include <sampan/crypto.h>
+#include <sampan/err.h>
 
 #include "ackset.h"
 #include "congestion.h"
@@ -28,6 +29,8 @@
 
 #define SP_LINK_SKIPPED_MAX                                                                                  \
     16 /* skipped numbers remembered: an ACK reaches back 4,087 numbers, skips are 257 apart */
+
+#define SP_LINK_DUE_UNKNOWN INT64_MIN
 
 enum sp_link_role { SP_LINK_CLIENT, SP_LINK_GATEWAY };
 
@@ -112,15 +115,14 @@ struct sp_link {
     struct sp_link_stats stats;
     struct sp_view frames; /* rest of the datagram being read by sp_link_next */
 
-    uint64_t next_pn, last_pn, skip_pn; /* next number to use; last one used; next one to skip */
-    uint32_t
-        skipped[SP_LINK_SKIPPED_MAX]; /* low halves of the last skipped ones, to catch false ACKs; 0: none */
-    uint8_t skipped_i;                /* place of the next one */
-    uint8_t acks_owed;                /* ack-eliciting packets since our last ACK */
-    uint8_t ack_repeats;              /* ACKs sent since the received set changed */
-    uint16_t quiet;                   /* packets sent since the last ack-eliciting one */
-    uint16_t arrivals, arrivals_before; /* ack-eliciting packets in this and the last round trip */
-    bool ack_now;                       /* an ACK leaves at once, alone if need be */
+    uint64_t next_pn, last_pn, skip_pn;    /* next number to use; last one used; next one to skip */
+    uint32_t skipped[SP_LINK_SKIPPED_MAX]; /* low halves of the last skipped ones, to catch false ACKs */
+    uint8_t skipped_i, skipped_n;          /* place of the next one; how many there are */
+    uint8_t acks_owed;                     /* ack-eliciting packets since our last ACK */
+    uint8_t ack_repeats;                   /* ACKs sent since the received set changed */
+    uint16_t quiet;                        /* packets sent since the last ack-eliciting one */
+    uint16_t arrivals, arrivals_before;    /* ack-eliciting packets in this and the last round trip */
+    bool ack_now;                          /* an ACK leaves at once, alone if need be */
     sp_time ack_at, ack_changed_at, arrivals_at;
 
     struct sp_frame_options peer_options;
@@ -132,6 +134,7 @@ struct sp_link {
     struct sp_frame_close close;
     uint32_t events; /* bit per pending sp_link_event_kind that carries no list */
     sp_time close_until, pacer_at, retry_at, keepalive_at, keepalive_us, sent_at;
+    sp_time due; /* first timer as of the last turn; SP_LINK_DUE_UNKNOWN: it may have moved since */
 };
 
 /* Makes a link in *l.  Queues OPTIONS as its first frame.  Cannot fail: memory is taken as frames come. */
@@ -163,8 +166,17 @@ void sp_link_cancel(struct sp_link *l, uint64_t ref);
  * pulls. */
 size_t sp_link_room(const struct sp_link *l);
 
-/* Next event.  SP_EAGAIN: none. */
-int sp_link_poll(struct sp_link *l, struct sp_link_event *ev);
+/* Whether there is an event. */
+static inline bool sp_link_has_event(const struct sp_link *l)
+{
+    return l->events != 0 || sp_queue_has_news(&l->queue);
+}
+/* Next event.  SP_EAGAIN: none, which is the usual case and so decided here. */
+int sp_link_take_event(struct sp_link *l, struct sp_link_event *ev);
+static inline int sp_link_poll(struct sp_link *l, struct sp_link_event *ev)
+{
+    return sp_link_has_event(l) ? sp_link_take_event(l, ev) : SP_EAGAIN;
+}
 /* Writes one datagram to out->p (cap >= SP_DATAGRAM_MAX) and sets out->len, out->peer.  SP_EAGAIN: nothing to
  * send now. */
 int sp_link_transmit(struct sp_link *l, struct sp_datagram *out, sp_time now);

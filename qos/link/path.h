@@ -61,6 +61,11 @@ void sp_path_note_challenged(struct sp_path *p, const struct sp_addr *from, cons
  */
 enum sp_path_news sp_path_note_answered(struct sp_path *p, const struct sp_addr *from, const uint8_t data[8],
                                         sp_time now);
+/* Whether sp_path_tick may have something to do, now or later. */
+static inline bool sp_path_is_ticking(const struct sp_path *p)
+{
+    return p->has_old || p->challenge_at != SP_NEVER;
+}
 /* Timers: the next try, or after the last one back to a proven old address (MOVED). */
 enum sp_path_news sp_path_tick(struct sp_path *p, sp_time pto, sp_time now);
 /* Next PATH_* frame to send; it counts as sent.  `is_here` asks for one to the current address, else

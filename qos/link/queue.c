@@ -170,11 +170,6 @@ struct sp_queue_frame *sp_queue_next(const struct sp_queue *q, size_t room)
     return NULL;
 }
 
-struct sp_queue_frame *sp_queue_oldest(const struct sp_queue *q)
-{
-    return frame_of(sp_list_first(&q->sent));
-}
-
 void sp_queue_note_sent(struct sp_queue *q, struct sp_queue_frame *f, uint64_t pn, sp_time now)
 {
     SP_ASSERT(f->state == SP_QUEUE_WAITING);
@@ -246,9 +241,4 @@ int sp_queue_poll(struct sp_queue *q, uint64_t *ref, enum sp_queue_state *outcom
     *outcome = (enum sp_queue_state)f->state;
     give(q, f);
     return 0;
-}
-
-bool sp_queue_has_news(const struct sp_queue *q)
-{
-    return !sp_list_is_empty(&q->acked) || !sp_list_is_empty(&q->dropped);
 }

@@ -69,7 +69,11 @@ struct sp_queue_frame *sp_queue_find_ref(const struct sp_queue *q, uint64_t ref)
  */
 struct sp_queue_frame *sp_queue_next(const struct sp_queue *q, size_t room);
 /* The sent frame whose latest copy is oldest, or NULL. */
-struct sp_queue_frame *sp_queue_oldest(const struct sp_queue *q);
+static inline struct sp_queue_frame *sp_queue_oldest(const struct sp_queue *q)
+{
+    struct sp_node *n = sp_list_first(&q->sent);
+    return n == NULL ? NULL : SP_LIST_ITEM(n, struct sp_queue_frame, node);
+}
 /* A waiting frame went with packet pn. */
 void sp_queue_note_sent(struct sp_queue *q, struct sp_queue_frame *f, uint64_t pn, sp_time now);
 /* A sent frame shall go again, after those that were missed earlier. */
@@ -86,6 +90,9 @@ struct sp_queue_frame *sp_queue_any(const struct sp_queue *q);
 /* Ref and outcome of the next finished frame, whose slot is given back.  SP_EAGAIN: none. */
 int sp_queue_poll(struct sp_queue *q, uint64_t *ref, enum sp_queue_state *outcome);
 /* Whether sp_queue_poll has something. */
-bool sp_queue_has_news(const struct sp_queue *q);
+static inline bool sp_queue_has_news(const struct sp_queue *q)
+{
+    return !sp_list_is_empty(&q->acked) || !sp_list_is_empty(&q->dropped);
+}
 
 #endif

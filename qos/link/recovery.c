@@ -81,8 +81,8 @@ static bool names_unsent(const struct sp_link *l, const struct sp_ackset_range *
     bool is_zero_sent = l->cfg.role == SP_LINK_GATEWAY || l->cfg.early;
     if (ranges[n - 1].lo == 0 && !is_zero_sent)
         return true;
-    for (size_t i = 0; i < SP_LINK_SKIPPED_MAX; i++) {
-        for (size_t k = 0; k < n && l->skipped[i] != 0; k++) {
+    for (size_t i = 0; i < l->skipped_n; i++) {
+        for (size_t k = 0; k < n; k++) {
             if (l->skipped[i] - (uint32_t)ranges[k].lo <= (uint32_t)(ranges[k].hi - ranges[k].lo))
                 return true;
         }

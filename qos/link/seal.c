@@ -20,9 +20,12 @@
 /* Noise: four zero bytes, then the number in little-endian order. */
 static void nonce_of(uint64_t n, uint8_t nonce[SP_NONCE_LEN])
 {
-    memset(nonce, 0, SP_NONCE_LEN);
-    for (size_t i = 0; i < 8; i++)
-        nonce[4 + i] = (uint8_t)(n >> 8 * i);
+    const uint8_t bytes[SP_NONCE_LEN] = {
+        [4] = (uint8_t)n,          [5] = (uint8_t)(n >> 8),   [6] = (uint8_t)(n >> 16),
+        [7] = (uint8_t)(n >> 24),  [8] = (uint8_t)(n >> 32),  [9] = (uint8_t)(n >> 40),
+        [10] = (uint8_t)(n >> 48), [11] = (uint8_t)(n >> 56),
+    };
+    memcpy(nonce, bytes, sizeof bytes);
 }
 
 /* Noise REKEY: the first 32 bytes of 32 zeros sealed with the largest nonce. */

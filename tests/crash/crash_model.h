@@ -125,7 +125,8 @@ void crash_model_answer(struct crash_model *m, const struct crash_req *q, const 
 /* The process ended: what was open may have happened. */
 void crash_model_crash(struct crash_model *m);
 
-/* True if the dedup row of id may have gone by FINISH or age; now: the latest time that the store was told. */
+/* True if the dedup row of id may have gone by FINISH or age; now: the latest time that the store was told.
+ */
 bool crash_model_may_forget(const struct crash_model *m, const struct crash_id *id, int64_t now_us);
 /* True if id, when it is not known to be stored, may lie below its device's floor. */
 bool crash_model_may_expire(const struct crash_model *m, const struct crash_id *id, int64_t now_us);

@@ -382,9 +382,9 @@ bool sp_rig_run_until(struct sp_rig *r, bool (*holds)(void *), void *self, sp_ti
     for (;;) {
         if (holds != NULL && holds(self))
             return true;
-        if (sp_agenda_next(&r->agenda) > end)
+        struct sp_agenda_item item;
+        if (!sp_agenda_take(&r->agenda, end, &item))
             break;
-        struct sp_agenda_item item = sp_agenda_pop(&r->agenda);
         happen(r, &item);
     }
     r->now = end;
@@ -494,7 +494,7 @@ void sp_rig_remove(struct sp_rig *r, int endpoint)
 
 const struct sp_crypto *sp_rig_glass(struct sp_rig *r, int endpoint)
 {
-    return &r->endpoints[endpoint]->glass.table;
+    return r->cfg.is_quick ? r->crypto : &r->endpoints[endpoint]->glass.table;
 }
 
 struct sp_addr sp_rig_addr(const struct sp_rig *r, int endpoint)
@@ -641,8 +641,9 @@ void sp_rig_destroy(struct sp_rig **rig)
     struct sp_rig *r = *rig;
     sp_gateway_destroy(&r->gateway);
     sp_store_close(&r->store);
-    while (r->agenda.n > 0)
-        free(sp_agenda_pop(&r->agenda).what);
+    struct sp_agenda_item item;
+    while (sp_agenda_take(&r->agenda, SP_NEVER, &item))
+        free(item.what);
     sp_agenda_wipe(&r->agenda);
     while (r->vacant != NULL) {
         struct letter *l = r->vacant;

@@ -47,6 +47,20 @@ static uint64_t hash_of(const struct sim_device *d, struct sp_view to, struct sp
     return sp_history_hash(sp_rig_crypto(d->scene->rig), to, body);
 }
 
+struct sp_view sim_device_user(uint32_t user, char name[SIM_NAME_MAX])
+{
+    char digits[SIM_NAME_MAX];
+    size_t n = 0, at = 0;
+    do
+        digits[n++] = (char)('0' + user % 10);
+    while ((user /= 10) > 0);
+    name[at++] = 'u';
+    while (n > 0)
+        name[at++] = digits[--n];
+    name[at] = '\0';
+    return (struct sp_view){(const uint8_t *)name, at};
+}
+
 /* ---- messages of its own ---- */
 
 static void add_open(struct sim_device *d, struct sim_message *m)
@@ -73,17 +87,15 @@ static void submit(struct sim_device *d, sp_time now)
 {
     const struct sim_plan *p = &d->scene->plan;
     uint8_t body[SP_PART_MAX];
-    char to[16];
+    char to[SIM_NAME_MAX];
     struct sim_message m = {.device = d->number, .sent_at = now};
     m.serial = sim_book_next_serial(d->scene->book);
     m.to = (d->user + 1 + (uint32_t)sp_dice_below(&d->dice, p->contacts)) % p->users;
     m.len = (uint16_t)sp_dice_below(&d->dice, p->body_max + 1);
     m.is_four = sp_dice_chance(&d->dice, p->four_percent);
     sim_book_body(m.serial, m.len, body);
-    int to_len = snprintf(to, sizeof to, "u%u", m.to);
-    struct sp_outgoing out = {.to = {(const uint8_t *)to, (size_t)to_len},
-                              .body = {body, m.len},
-                              .flags = m.is_four ? SP_OUT_FOUR : 0};
+    struct sp_outgoing out = {
+        .to = sim_device_user(m.to, to), .body = {body, m.len}, .flags = m.is_four ? SP_OUT_FOUR : 0};
     int err = sp_client_submit(d->client, &out, &m.msgid, now);
     if (err != 0) {
         sim_note_say(&d->scene->note, now, "%s cannot submit: %d", WHO(d), err);
@@ -339,7 +351,7 @@ struct sim_device *sim_device_create(struct sim_scene *scene, uint32_t number, u
     d->number = number;
     d->user = user;
     d->id = id;
-    (void)snprintf(d->user_name, sizeof d->user_name, "u%u", user);
+    (void)sim_device_user(user, d->user_name);
     (void)snprintf(d->name, sizeof d->name, "u%u.%u", user, id);
     d->endpoint = sp_rig_add(scene->rig, &ops, d);
     sp_rig_trace_name(scene->rig, d->endpoint, d->name);

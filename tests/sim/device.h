@@ -11,6 +11,8 @@
 #include "record.h"
 #include "rig.h"
 
+#define SIM_NAME_MAX 12 /* of a user, with its 0 */
+
 /* What all devices of a world share. */
 struct sim_scene {
     struct sim_plan plan;
@@ -27,7 +29,7 @@ struct sim_scene {
 struct sim_device {
     struct sim_scene *scene;
     uint32_t number, user, id; /* id: 1.. within the user */
-    char name[16], user_name[8];
+    char name[16], user_name[SIM_NAME_MAX];
     int endpoint;
     struct sp_dice dice;
     struct sp_losslocal local;
@@ -55,6 +57,8 @@ struct sim_device {
     uint64_t submitted;
 };
 
+/* The name of a user, ended by 0; a view of it. */
+struct sp_view sim_device_user(uint32_t user, char name[SIM_NAME_MAX]);
 struct sim_device *sim_device_create(struct sim_scene *scene, uint32_t number, uint32_t user, uint32_t id);
 void sim_device_destroy(struct sim_device **d);
 void sim_device_start(struct sim_device *d);

@@ -21,34 +21,42 @@ void sim_note_mix(struct sim_note *n, uint64_t v)
     n->hash = h ^ h >> 32;
 }
 
-static void mix_text(struct sim_note *n, const char *text)
+static uint64_t hash_text(const char *text)
 {
-    sim_note_mix(n, sp_fastcrypto_hash(1, (struct sp_view){(const uint8_t *)text, strlen(text)}));
+    return sp_fastcrypto_hash(1, (struct sp_view){(const uint8_t *)text, strlen(text)});
 }
 
-/* The next number of a conversion whose name is at *at, behind its length modifiers. */
-static uint64_t take_number(const char **at, va_list *args)
+/* What a conversion takes; size_t, long and long long are 64 bits here. */
+enum take { TAKE_TEXT, TAKE_32, TAKE_64 };
+
+static struct sim_note_line read_line(const char *format)
 {
-    unsigned longs = 0;
-    for (; **at == 'l' || **at == 'z'; (*at)++)
-        longs += **at == 'z' ? 2 : 1; /* size_t and long are 64 bits here */
-    if (longs == 0)
-        return (uint64_t)va_arg(*args, unsigned);
-    return longs == 1 ? (uint64_t)va_arg(*args, unsigned long) : (uint64_t)va_arg(*args, unsigned long long);
+    struct sim_note_line line = {.format = format, .hash = hash_text(format)};
+    for (const char *at = strchr(format, '%'); at != NULL; at = strchr(at, '%')) {
+        uint8_t take = TAKE_32;
+        for (at++; *at == 'l' || *at == 'z'; at++)
+            take = TAKE_64;
+        SP_ENSURE_SAY(strchr("sduxX", *at) != NULL, "conversion %c in a line of the story", *at);
+        SP_ENSURE(line.takes_n < sizeof line.takes);
+        line.takes[line.takes_n++] = *at == 's' ? TAKE_TEXT : take;
+    }
+    return line;
 }
 
 /* A line's format and arguments instead of its text: most runs print nothing. */
 static void mix_line(struct sim_note *n, const char *format, va_list *args)
 {
-    mix_text(n, format);
-    for (const char *at = strchr(format, '%'); at != NULL; at = strchr(at, '%')) {
-        at++;
-        uint64_t number = *at == 's' ? 0 : take_number(&at, args);
-        SP_ENSURE_SAY(strchr("sduxX", *at) != NULL, "conversion %c in a line of the story", *at);
-        if (*at == 's')
-            mix_text(n, va_arg(*args, const char *));
+    struct sim_note_line *line = &n->lines[(uintptr_t)format / 8 % SIM_NOTE_LINES];
+    if (line->format != format)
+        *line = read_line(format);
+    sim_note_mix(n, line->hash);
+    for (size_t i = 0; i < line->takes_n; i++) {
+        if (line->takes[i] == TAKE_TEXT)
+            sim_note_mix(n, hash_text(va_arg(*args, const char *)));
+        else if (line->takes[i] == TAKE_32)
+            sim_note_mix(n, va_arg(*args, unsigned));
         else
-            sim_note_mix(n, number);
+            sim_note_mix(n, va_arg(*args, unsigned long));
     }
 }
 

@@ -4,9 +4,11 @@
 #include "ensure.h"
 #include "verify.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define PATH_LEN     512
 #define SENTENCE_MAX 512
@@ -38,6 +40,7 @@ static void open_files(struct sim_record *w)
 {
     w->out = calloc(w->cfg.files, sizeof *w->out);
     SP_ENSURE(w->out != NULL);
+    SP_ENSURE_SAY(mkdir(w->cfg.dir, 0777) == 0 || errno == EEXIST, "%s cannot be made", w->cfg.dir);
     for (size_t i = 0; i < w->cfg.files; i++) {
         char path[PATH_LEN];
         int n = snprintf(path, sizeof path, "%s/%s-%03zu.log", w->cfg.dir,

@@ -8,7 +8,7 @@
 
 struct sim_record_config {
     size_t files;    /* one per client, then the gateway's */
-    const char *dir; /* for files of lines; NULL: none */
+    const char *dir; /* for files of lines, made if it is missing; NULL: none */
     bool is_healed;  /* every message reaches an end that its sender waits for */
     bool is_alone;   /* all who send are among the clients */
     /* Mailboxes may refuse: a refused message lets its followers go (G11), and if its sender never hears of

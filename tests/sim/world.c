@@ -157,9 +157,8 @@ static bool look_at_mailboxes(struct world *w)
 {
     bool is_empty = true;
     for (unsigned i = 0; i < w->scene.plan.users; i++) {
-        char name[16];
-        int len = snprintf(name, sizeof name, "u%u", i);
-        struct sp_user user = {{(const uint8_t *)name, (size_t)len}};
+        char name[SIM_NAME_MAX];
+        struct sp_user user = {sim_device_user(i, name)};
         struct sp_store_req req = {.op = SP_STORE_HEAD, .to = &user, .to_n = 1, .device = 1};
         struct sp_store_done done;
         ask(w, &req, &done);

@@ -210,6 +210,8 @@ static bool line_takes(struct sp_model *m, const struct sp_model_packet *p, int6
 static int64_t jittered(const struct sp_model *m, const struct sp_model_packet *p,
                         enum sp_model_purpose purpose)
 {
+    if (m->config.jitter_us == 0)
+        return m->config.delay_us;
     double span = (double)m->config.jitter_us + 1;
     return m->config.delay_us + (int64_t)(uniform(m, p->dir, purpose, p->index) * span);
 }

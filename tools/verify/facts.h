@@ -14,7 +14,7 @@ struct sp_facts_list {
 };
 
 struct sp_fact_user {
-    struct sp_rows_key key; /* two hashes of the name */
+    struct sp_rows_key key; /* hash of the name, its length (or more: another name has both) */
     uint8_t len, name[SP_USER_MAX];
     bool has_run;
     uint32_t epochs;    /* lives of its mailbox that the logs know */

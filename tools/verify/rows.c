@@ -20,27 +20,23 @@ void sp_rows_wipe(struct sp_rows *t)
 
 static uint32_t place_of(struct sp_rows_key k, uint32_t cap)
 {
-    uint64_t h = k.a * 0x9e3779b97f4a7c15U ^ (k.b + 0x7f4a7c15U) * 0xff51afd7ed558ccdU;
+    uint64_t h = (k.a ^ (k.b + 0x7f4a7c15U) * 0xff51afd7ed558ccdU) * 0x9e3779b97f4a7c15U;
     h ^= h >> 32;
-    h *= 0xc4ceb9fe1a85ec53U;
-    h ^= h >> 29;
     return (uint32_t)h & (cap - 1);
 }
 
-static struct sp_rows_key key_of(const struct sp_rows *t, uint32_t place)
+static const struct sp_rows_key *key_of(const struct sp_rows *t, uint32_t place)
 {
-    struct sp_rows_key k;
-    memcpy(&k, sp_rows_at(t, place), sizeof k);
-    return k;
+    return sp_rows_at(t, place);
 }
 
 /* The slot of the index that has this key, or the free one where it belongs. */
-static uint32_t slot_of(const struct sp_rows *t, struct sp_rows_key key)
+static inline uint32_t slot_of(const struct sp_rows *t, struct sp_rows_key key)
 {
     uint32_t slot = place_of(key, t->index_cap);
     for (; t->index[slot] != 0; slot = (slot + 1) & (t->index_cap - 1)) {
-        struct sp_rows_key k = key_of(t, t->index[slot] - 1);
-        if (k.a == key.a && k.b == key.b)
+        const struct sp_rows_key *k = key_of(t, t->index[slot] - 1);
+        if (k->a == key.a && k->b == key.b)
             break;
     }
     return slot;
@@ -65,7 +61,7 @@ static bool grow_index(struct sp_rows *t)
     t->index_cap = cap;
     for (uint32_t i = 0; i < old_cap; i++) {
         if (old[i] != 0)
-            index[slot_of(t, key_of(t, old[i] - 1))] = old[i];
+            index[slot_of(t, *key_of(t, old[i] - 1))] = old[i];
     }
     free(old);
     return true;
@@ -85,19 +81,26 @@ uint32_t sp_rows_add(struct sp_rows *t)
     return t->n++;
 }
 
-uint32_t sp_rows_get(struct sp_rows *t, struct sp_rows_key key, bool *is_new)
+/* A row of zeroes with this key, which none has. */
+static uint32_t make(struct sp_rows *t, struct sp_rows_key key)
 {
-    *is_new = false;
     if (t->n >= t->index_cap / 2 && !grow_index(t))
         return SP_ROWS_NONE;
-    uint32_t slot = slot_of(t, key);
-    if (t->index[slot] != 0)
-        return t->index[slot] - 1;
     uint32_t place = sp_rows_add(t);
     if (place == SP_ROWS_NONE)
         return SP_ROWS_NONE;
     memcpy(sp_rows_at(t, place), &key, sizeof key);
-    t->index[slot] = place + 1;
-    *is_new = true;
+    t->index[slot_of(t, key)] = place + 1;
+    return place;
+}
+
+uint32_t sp_rows_get(struct sp_rows *t, struct sp_rows_key key, bool *is_new)
+{
+    uint32_t found = t->index_cap == 0 ? 0 : t->index[slot_of(t, key)];
+    *is_new = false;
+    if (found != 0)
+        return found - 1;
+    uint32_t place = make(t, key);
+    *is_new = place != SP_ROWS_NONE;
     return place;
 }

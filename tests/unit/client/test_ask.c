@@ -135,6 +135,6 @@ Test(ask, ids_go_around_without_0)
     for (int i = 0; i < 70000; i++) {
         struct sp_ask_request *r = sp_ask_open(&a);
         cr_assert_neq(r->frame.id, 0);
-        sp_ask_cancel(r);
+        sp_ask_cancel(&a, r);
     }
 }

@@ -496,6 +496,25 @@ Test(link, cancel_withdraws_without_an_event)
     rig_close(r);
 }
 
+Test(link, a_turn_that_leaves_nothing_names_the_next_timer)
+{
+    struct rig *r = rig_open(40);
+    struct sp_link *l = &r->side[CLIENT].link;
+    uint8_t bytes[SP_DATAGRAM_MAX];
+    struct sp_datagram out = {.p = bytes, .cap = sizeof bytes};
+    rig_run_for(r, SP_SECOND);
+    rig_submit(r, CLIENT, BODY);
+    cr_assert_leq(sp_link_deadline(l), r->now);
+    cr_assert_eq(sp_link_transmit(l, &out, r->now), 0);
+    sp_time at = sp_link_deadline(l);
+    cr_assert_gt(at, r->now, "nothing is left, and that is known without another turn");
+    cr_assert_eq(sp_link_transmit(l, &out, r->now), SP_EAGAIN);
+    cr_assert_eq(sp_link_transmit(l, &out, at - 1), SP_EAGAIN);
+    cr_assert_eq(sp_link_deadline(l), at, "an idle turn moves nothing");
+    cr_assert_eq(sp_link_transmit(l, &out, at), 0, "the frame goes again");
+    rig_close(r);
+}
+
 Test(link, takes_frames_up_to_its_limit_and_refuses_wrong_ones)
 {
     struct rig *r = rig_open(40);

@@ -196,6 +196,27 @@ Test(lmdb_damage, a_mailbox_row_met_by_each_op)
     }
 }
 
+/* A message stored before the damage is named with the healed numbers, and stays delivered. */
+Test(lmdb_damage, a_mailbox_row_met_by_a_repeat)
+{
+    struct kit k;
+    struct sp_lmdb_mkey m = poke_mkey("b");
+    start(&k);
+    kit_want(&k, kit_on(&k, SP_STORE_CONFIRM, "b", 2), 0);
+    damage(&k, "usr", sp_lmdb_key_usr(&m), poke_flip);
+    struct sp_store_done d = kit_want(&k, kit_append(&k, "a", 2, "b", "body"), 0);
+    cr_assert(d.repeat);
+    cr_assert_eq(d.seq.v, 2U);
+    cr_assert_eq(d.state, SP_STATE_DELIVERED);
+    cr_assert_eq(d.epoch.v, 7778U);
+    cr_assert_eq(d.svr_seq.v, 5U + (1U << 20));
+    cr_assert_eq(d.confirmed.v, 2U);
+    cr_assert_eq(kit_want(&k, kit_append(&k, "a", 3, "b", "body"), 0).state, SP_STATE_ACCEPTED);
+    kit_reopen(&k);
+    cr_assert_eq(kit_head(&k, "b").epoch.v, 7778U, "healed once, and kept");
+    stop(&k);
+}
+
 Test(lmdb_damage, a_share_row_is_only_a_quota)
 {
     struct kit k;
