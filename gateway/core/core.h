@@ -55,5 +55,9 @@ struct sp_gateway {
 int64_t sp_gateway_unix_us(const struct sp_gateway *g, sp_time now);
 /* Key of (device record, msgid) in a table. */
 uint64_t sp_gateway_id_hash(const struct sp_gateway *g, const struct sp_device *d, struct sp_msgid id);
+/* The first record of a table by that hash that may be this one's, or NULL.  Most tables are empty most of
+ * the time, and then nothing is hashed. */
+struct sp_hook *sp_gateway_first_of(const struct sp_gateway *g, const struct sp_table *t,
+                                    const struct sp_device *d, struct sp_msgid id);
 
 #endif

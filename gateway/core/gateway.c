@@ -151,6 +151,12 @@ uint64_t sp_gateway_id_hash(const struct sp_gateway *g, const struct sp_device *
     return sp_table_hash(g->crypto, g->peers.key, (struct sp_view){bytes, sizeof bytes});
 }
 
+struct sp_hook *sp_gateway_first_of(const struct sp_gateway *g, const struct sp_table *t,
+                                    const struct sp_device *d, struct sp_msgid id)
+{
+    return t->used == 0 ? NULL : sp_table_first(t, sp_gateway_id_hash(g, d, id));
+}
+
 /* One frame to its service. */
 static void dispatch(struct sp_gateway *g, struct sp_session *s, const struct sp_frame *f, sp_time now)
 {
@@ -279,12 +285,6 @@ static void count_sent(struct sp_gateway *g, const struct sp_datagram *out)
     g->stats.bytes_sent += out->len;
 }
 
-/* False: the session is gone. */
-static bool settle(struct sp_gateway *g, struct sp_session *s, sp_time now)
-{
-    return sp_session_is_settled(s, now) || sp_session_settle(g, s, now);
-}
-
 /* Datagrams of one session, at most `cap` and its turn's share.  It rests, goes to the end of the queue, or
  * is gone. */
 static size_t transmit_session(struct sp_gateway *g, struct sp_session *s, struct sp_datagram *out,
@@ -292,7 +292,7 @@ static size_t transmit_session(struct sp_gateway *g, struct sp_session *s, struc
 {
     size_t n = 0, most = cap < SP_CONF_TURN_PACKETS ? cap : SP_CONF_TURN_PACKETS;
     sp_list_remove(&s->dirty);
-    if (!settle(g, s, now))
+    if (!sp_session_settle(g, s, now))
         return 0;
     bool may_send = s->state != SP_SESSION_HALF_OPEN;
     while (may_send && n < most && sp_link_transmit(&s->link, &out[n], now) == 0)
@@ -302,7 +302,7 @@ static size_t transmit_session(struct sp_gateway *g, struct sp_session *s, struc
         sp_session_touch(g, s);
         return n;
     }
-    if (!settle(g, s, now)) /* room again for what waits, or the last CLOSE is out */
+    if (!sp_session_settle(g, s, now)) /* room again for what waits, or the last CLOSE is out */
         return n;
     if (!sp_list_has(&s->dirty))
         sp_session_rest(g, s, now);
@@ -312,7 +312,7 @@ static size_t transmit_session(struct sp_gateway *g, struct sp_session *s, struc
 size_t sp_gateway_transmit(struct sp_gateway *g, struct sp_datagram *out, size_t cap, sp_time now)
 {
     size_t n = 0;
-    while (n < cap && g->reply.n > 0 && sp_reply_pop(&g->reply, &out[n]))
+    while (n < cap && sp_reply_pop(&g->reply, &out[n]))
         count_sent(g, &out[n++]);
     while (n < cap && !sp_list_is_empty(&g->dirty)) {
         struct sp_session *s = SP_LIST_ITEM(sp_list_first(&g->dirty), struct sp_session, dirty);

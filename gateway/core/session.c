@@ -272,7 +272,7 @@ static void handle(struct sp_gateway *g, struct sp_session *s, const struct sp_l
 bool sp_session_hear(struct sp_gateway *g, struct sp_session *s, sp_time now)
 {
     struct sp_link_event ev;
-    while (sp_link_has_event(&s->link) && sp_link_poll(&s->link, &ev) == 0)
+    while (sp_link_poll(&s->link, &ev) == 0)
         handle(g, s, &ev, now);
     if (s->state == SP_SESSION_CLOSING && !is_busy(s) && sp_link_is_finished(&s->link, now)) {
         forget(g, s);
@@ -281,8 +281,17 @@ bool sp_session_hear(struct sp_gateway *g, struct sp_session *s, sp_time now)
     return true;
 }
 
+/* Whether there is nothing to settle, as in most turns. */
+static bool is_settled(const struct sp_session *s, sp_time now)
+{
+    return s->state == SP_SESSION_LIVE && now < s->ends_at && !sp_link_has_event(&s->link) && s->tip == 0 &&
+           !s->pull.is_reading && sp_list_is_empty(&s->device->owed);
+}
+
 bool sp_session_settle(struct sp_gateway *g, struct sp_session *s, sp_time now)
 {
+    if (is_settled(s, now))
+        return true;
     if (s->state == SP_SESSION_LIVE && s->ends_at <= now)
         sp_session_close(g, s, SP_CLOSE_AGED, 0, now);
     if (!sp_session_hear(g, s, now))

@@ -106,12 +106,6 @@ void sp_session_touch(struct sp_gateway *g, struct sp_session *s);
 /* Link events first (confirmation, loss of contact, close), then what waits for room.  False: the session is
  * gone. */
 bool sp_session_settle(struct sp_gateway *g, struct sp_session *s, sp_time now);
-/* A live session for which settle has nothing to do. */
-static inline bool sp_session_is_settled(const struct sp_session *s, sp_time now)
-{
-    return s->state == SP_SESSION_LIVE && now < s->ends_at && !sp_link_has_event(&s->link) && s->tip == 0 &&
-           !s->pull.is_reading && sp_list_is_empty(&s->device->owed);
-}
 /* Link events alone, so that the first DATA confirms before its frames are read.  False: the session is gone.
  */
 bool sp_session_hear(struct sp_gateway *g, struct sp_session *s, sp_time now);

@@ -14,9 +14,7 @@ void sp_svc_receipt_init(struct sp_gateway *g)
 
 static struct sp_owed *find(const struct sp_gateway *g, const struct sp_device *d, struct sp_msgid id)
 {
-    if (g->owed_by_id.used == 0)
-        return NULL;
-    struct sp_hook *h = sp_table_first(&g->owed_by_id, sp_gateway_id_hash(g, d, id));
+    struct sp_hook *h = sp_gateway_first_of(g, &g->owed_by_id, d, id);
     for (; h != NULL; h = sp_table_next(h)) {
         struct sp_owed *o = SP_TABLE_ITEM(h, struct sp_owed, hook);
         if (o->device == d && o->msgid.v == id.v)

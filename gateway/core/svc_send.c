@@ -23,9 +23,7 @@ void sp_svc_send_init(struct sp_gateway *g)
 
 static struct sp_send *find(const struct sp_gateway *g, const struct sp_device *d, struct sp_msgid id)
 {
-    if (g->sends_by_id.used == 0)
-        return NULL;
-    struct sp_hook *h = sp_table_first(&g->sends_by_id, sp_gateway_id_hash(g, d, id));
+    struct sp_hook *h = sp_gateway_first_of(g, &g->sends_by_id, d, id);
     for (; h != NULL; h = sp_table_next(h)) {
         struct sp_send *m = SP_TABLE_ITEM(h, struct sp_send, hook);
         if (m->device == d && m->msgid.v == id.v)

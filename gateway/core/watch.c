@@ -16,9 +16,7 @@ void sp_watch_init(struct sp_gateway *g)
 
 static struct sp_watch *find(const struct sp_gateway *g, const struct sp_device *origin, struct sp_msgid id)
 {
-    if (g->watch.by_id.used == 0)
-        return NULL;
-    struct sp_hook *h = sp_table_first(&g->watch.by_id, sp_gateway_id_hash(g, origin, id));
+    struct sp_hook *h = sp_gateway_first_of(g, &g->watch.by_id, origin, id);
     for (; h != NULL; h = sp_table_next(h)) {
         struct sp_watch *w = SP_TABLE_ITEM(h, struct sp_watch, hook);
         if (w->origin == origin && w->msgid.v == id.v)

@@ -426,8 +426,7 @@ static int receive_data(struct sp_client *c, struct sp_datagram *in, sp_time now
     struct sp_frame f;
     while (rc == 0 && c->has_session && sp_link_next(&c->link, &f) == 0)
         on_frame(c, &f, now);
-    if (sp_link_has_event(&c->link))
-        drain_link(c, now);
+    drain_link(c, now);
     return rc;
 }
 
@@ -571,8 +570,7 @@ static int transmit_link(struct sp_client *c, struct sp_datagram *out, sp_time n
     if (!c->has_link)
         return SP_EAGAIN;
     int rc = sp_link_transmit(&c->link, out, now);
-    if (sp_link_has_event(&c->link))
-        drain_link(c, now);
+    drain_link(c, now);
     if (c->has_link && !c->has_session && sp_link_is_finished(&c->link, now))
         wipe_link(c);
     return rc;
