@@ -1,5 +1,5 @@
 # Shared by tools/check, tools/demo and the scripts in .ci.  Source it from the project's root.
-BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libev-dev liblmdb-dev libsodium-dev libyaml-dev"
+BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libev-dev liblmdb-dev libsodium-dev libyaml-dev libjansson-dev"
 CHECK_PACKAGES="libcriterion-dev libmsgpack-dev clang clang-format clang-tidy cppcheck valgrind libclang-rt-14-dev llvm-14 python3 python3-nacl git procps binutils"
 
 say() { printf '%s\n' "$*"; }

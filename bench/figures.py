@@ -23,7 +23,7 @@ FIELDS = ["p50_ms", "p99_ms", "p99.9_ms", "messages_per_s", "undelivered", "wron
 
 
 def run(args, seed):
-    done = subprocess.run([BENCH, *args, "--seed", str(seed)], stdout=subprocess.PIPE, check=False, text=True)
+    done = subprocess.run([BENCH, *args, "--seed", str(seed)], stdout=subprocess.PIPE, check=True, text=True)
     rows = {}
     for line in done.stdout.splitlines():
         rows[line.split()[0]] = {f: float(re.search(rf"\b{re.escape(f)} ([\d.]+)", line).group(1)) for f in FIELDS}

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <sodium.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,8 @@ struct sp_claim_table {
     pthread_mutex_t lock;
     unsigned char key[crypto_shorthash_KEYBYTES]; /* users choose their ids: chains must not be guessable */
     uint64_t next_fence;
-    size_t n, chains_n; /* chains_n: a power of two */
+    atomic_size_t n; /* written under the lock */
+    size_t chains_n; /* a power of two */
     struct node **chains;
 };
 
@@ -165,8 +167,10 @@ struct sp_claim sp_claim_find(struct sp_claim_table *t, struct sp_view box, uint
 struct sp_claim sp_claim_newest(struct sp_claim_table *t, struct sp_view box)
 {
     struct sp_claim c = {0};
+    if (t->n == 0) /* each APPEND asks, and many stores never have a claim */
+        return c;
     (void)pthread_mutex_lock(&t->lock);
-    for (const struct node *n = t->n ? *chain_of(t, box) : NULL; n; n = n->next) {
+    for (const struct node *n = *chain_of(t, box); n; n = n->next) {
         if (n->claim.fence > c.fence && is_of(n, box))
             c = n->claim;
     }

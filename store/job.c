@@ -75,11 +75,20 @@ struct sp_job *sp_job_create(const struct sp_store_req *req)
     return job;
 }
 
+static void free_chunks(struct sp_job *job)
+{
+    while (job->chunks) {
+        struct sp_job_chunk *c = job->chunks;
+        job->chunks = c->next;
+        free(c);
+    }
+}
+
 void sp_job_destroy(struct sp_job **job)
 {
     if (!*job)
         return;
-    sp_job_reset(*job, 0);
+    free_chunks(*job);
     free((*job)->entries);
     free((*job)->skips);
     free(*job);
@@ -153,11 +162,7 @@ int sp_job_skip(struct sp_job *job, uint32_t lo, uint32_t hi, int why)
 
 void sp_job_reset(struct sp_job *job, int err)
 {
-    while (job->chunks) {
-        struct sp_job_chunk *c = job->chunks;
-        job->chunks = c->next;
-        free(c);
-    }
+    free_chunks(job);
     job->entries_n = 0;
     job->skips_n = 0;
     job->done = (struct sp_store_done){.op = job->req.op, .cookie = job->req.cookie, .err = err};

@@ -28,11 +28,6 @@ void sp_mem_numbers(const struct sp_mem *m, const struct sp_mem_user *u, struct 
     d->confirmed.v = u ? u->confirmed : m->cfg.head_start;
 }
 
-int sp_mem_add_id(struct sp_job *job, struct sp_user id, struct sp_user *out)
-{
-    return sp_job_copy(job, id.id, &out->id);
-}
-
 /* Names message `seq` of u, which is there, in the answer. */
 int sp_mem_add_message(struct sp_job *job, const struct sp_mem_user *u, uint32_t seq, int state)
 {
@@ -46,8 +41,9 @@ int sp_mem_add_message(struct sp_job *job, const struct sp_mem_user *u, uint32_t
     e->expires_us = msg->expires_us;
     e->from.device = msg->device;
     e->from.msgid = msg->msgid;
-    int err = sp_mem_add_id(job, u->id, &e->to);
-    return err ? err : sp_mem_add_id(job, msg->from->id, &e->from.user);
+    e->to = u->id; /* users stay until the store is closed */
+    e->from.user = msg->from->id;
+    return 0;
 }
 
 void sp_mem_close(struct sp_mem_user *u, struct sp_mem_msg *msg)

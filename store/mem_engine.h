@@ -35,8 +35,6 @@ int sp_mem_box_range(struct sp_mem *m, struct sp_job *job);
 int sp_mem_state(const struct sp_mem_row *row);
 /* Sets epoch, svr_seq, confirmed; u NULL: a mailbox that does not exist. */
 void sp_mem_numbers(const struct sp_mem *m, const struct sp_mem_user *u, struct sp_store_done *d);
-/* Copies an id into the answer.  0, or SP_EBUSY. */
-int sp_mem_add_id(struct sp_job *job, struct sp_user id, struct sp_user *out);
 /* Names message `seq` of u, which is there, in the answer.  0, or SP_EBUSY. */
 int sp_mem_add_message(struct sp_job *job, const struct sp_mem_user *u, uint32_t seq, int state);
 /* An open message loses its body and counts no more. */

@@ -104,10 +104,12 @@ static int plan_room(const struct sp_mem *m, const struct sp_mem_user *u, struct
     return 0;
 }
 
-static int put_message(struct sp_mem *m, struct sp_mem_user *to, struct sp_job *job)
+/* from NULL: a sender seen for the first time. */
+static int put_message(struct sp_mem *m, struct sp_mem_user *from, struct sp_mem_user *to, struct sp_job *job)
 {
     const struct sp_store_req *r = &job->req;
-    struct sp_mem_user *from = sp_mem_model_get(&m->model, r->from.user);
+    if (!from)
+        from = sp_mem_model_get(&m->model, r->from.user);
     struct sp_mem_device *d = sp_mem_model_device_get(from, r->from.device);
     struct sp_mem_slot *slot = sp_mem_model_slot_next(to);
     if (!d || !slot)
@@ -142,11 +144,10 @@ static bool is_seen(const struct sp_mem_device *d, struct sp_msgid id)
 }
 
 /* Steps 1 to 5 of the header.  1: the message is new and may be stored. */
-static int judge(const struct sp_mem *m, struct sp_job *job)
+static int judge(const struct sp_mem_user *from, struct sp_job *job)
 {
     const struct sp_store_req *r = &job->req;
-    const struct sp_mem_device *d =
-        sp_mem_model_device(sp_mem_model_find(&m->model, r->from.user), r->from.device);
+    const struct sp_mem_device *d = sp_mem_model_device(from, r->from.device);
     if (d && r->from.msgid.v <= d->finished.v)
         return SP_EEXPIRED;
     const struct sp_mem_row *row = sp_mem_model_row(d, r->from.msgid);
@@ -162,10 +163,12 @@ static int judge(const struct sp_mem *m, struct sp_job *job)
 int sp_mem_send_append(struct sp_mem *m, struct sp_job *job)
 {
     struct sp_store_entry *first = sp_job_entry(job);
-    if (!first || sp_mem_add_id(job, job->req.to[0], &first->to))
+    if (!first)
         return SP_EBUSY;
+    first->to = job->req.to[0];
+    struct sp_mem_user *from = sp_mem_model_find(&m->model, job->req.from.user);
     struct sp_mem_user *to = NULL;
-    int err = judge(m, job);
+    int err = judge(from, job);
     if (err == 1) {
         to = sp_mem_model_get(&m->model, job->req.to[0]);
         if (!to)
@@ -173,7 +176,7 @@ int sp_mem_send_append(struct sp_mem *m, struct sp_job *job)
         uint32_t end;
         err = to->head == UINT32_MAX ? SP_ESEQ : plan_room(m, to, job, &end);
         if (!err)
-            err = put_message(m, to, job);
+            err = put_message(m, from, to, job);
         if (!err)
             push_out(to, end);
         if (err == SP_ESEQ || err == SP_EQUOTA)
@@ -221,7 +224,9 @@ static int status_one(struct sp_job *job, struct sp_msgid id, const struct sp_me
     e->from.msgid = id;
     e->state = row ? sp_mem_state(row) : SP_STATE_UNKNOWN;
     e->seq.v = row ? row->seq : 0;
-    return row ? sp_mem_add_id(job, row->to->id, &e->to) : 0;
+    if (row)
+        e->to = row->to->id;
+    return 0;
 }
 
 static int status_open(struct sp_job *job, const struct sp_mem_device *d)

@@ -312,7 +312,8 @@ int sp_store_poll(struct sp_store_port *p, struct sp_store_done *done, size_t ca
     struct sp_job_list jobs = {0};
     p->engine_port->engine->ops->poll(p->engine_port, &jobs, cap, now);
     size_t count = 0;
-    for (struct sp_job *job; (job = sp_job_pop(&jobs)); count++) {
+    for (; jobs.first; count++) {
+        struct sp_job *job = sp_job_pop(&jobs);
         load_sub(&p->load, job);
         sp_job_finish(job);
         done[count] = job->done;

@@ -111,8 +111,15 @@ void sp_batch_submit(struct sp_gateway *g, sp_time now)
     }
 }
 
+bool sp_batch_is_idle(const struct sp_batch *b)
+{
+    return b->out == 0;
+}
+
 sp_time sp_batch_deadline(const struct sp_batch *b)
 {
+    if (sp_batch_is_idle(b))
+        return SP_NEVER;
     sp_time at = sp_store_deadline(b->port);
     if (b->again_at != SP_NEVER)
         return b->again_at < at ? b->again_at : at;
@@ -121,9 +128,4 @@ sp_time sp_batch_deadline(const struct sp_batch *b)
     if (!sp_list_is_empty(&b->ranges) && b->ranges_out < SP_CONF_RANGES_MAX)
         return INT64_MIN;
     return at;
-}
-
-bool sp_batch_is_idle(const struct sp_batch *b)
-{
-    return b->out == 0;
 }

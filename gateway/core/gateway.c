@@ -192,7 +192,7 @@ static void dispatch(struct sp_gateway *g, struct sp_session *s, const struct sp
 static void read_frames(struct sp_gateway *g, struct sp_session *s, sp_time now)
 {
     struct sp_frame f;
-    if (!sp_session_hear(g, s, now))
+    if (sp_link_has_event(&s->link) && !sp_session_hear(g, s, now))
         return;
     while (s->state == SP_SESSION_LIVE && sp_link_next(&s->link, &f) == 0)
         dispatch(g, s, &f, now);

@@ -32,14 +32,18 @@ void sp_peers_init(struct sp_peers *p, struct sp_arena *a, const struct sp_crypt
     sp_arena_pool(a, &p->accounts_pool, sizeof(struct sp_account), 2 * sessions_max);
 }
 
-static uint64_t cid_hash(const struct sp_peers *p, const uint8_t cid[8])
+/* We draw the connection ids (docs/protocol.md, section 2.4), nobody else chooses one: part of the random
+ * bytes of an id is its hash. */
+static uint64_t cid_hash(const uint8_t cid[8])
 {
-    return sp_table_hash(p->crypto, p->key, (struct sp_view){cid, 8});
+    uint32_t random;
+    memcpy(&random, cid + 1, sizeof random);
+    return random;
 }
 
 struct sp_session *sp_peers_find_cid(const struct sp_peers *p, const uint8_t cid[8])
 {
-    struct sp_hook *h = sp_table_first(&p->cids, cid_hash(p, cid));
+    struct sp_hook *h = sp_table_first(&p->cids, cid_hash(cid));
     for (; h != NULL; h = sp_table_next(h)) {
         struct sp_session *s = SP_TABLE_ITEM(h, struct sp_session, hook);
         if (memcmp(s->cid, cid, sizeof s->cid) == 0)
@@ -50,7 +54,7 @@ struct sp_session *sp_peers_find_cid(const struct sp_peers *p, const uint8_t cid
 
 void sp_peers_add_cid(struct sp_peers *p, struct sp_session *s)
 {
-    sp_table_add(&p->cids, &s->hook, cid_hash(p, s->cid));
+    sp_table_add(&p->cids, &s->hook, cid_hash(s->cid));
 }
 
 void sp_peers_remove_cid(struct sp_peers *p, struct sp_session *s)

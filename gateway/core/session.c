@@ -281,17 +281,8 @@ bool sp_session_hear(struct sp_gateway *g, struct sp_session *s, sp_time now)
     return true;
 }
 
-/* Whether there is nothing to settle, as in most turns. */
-static bool is_settled(const struct sp_session *s, sp_time now)
+bool sp_session_settle_all(struct sp_gateway *g, struct sp_session *s, sp_time now)
 {
-    return s->state == SP_SESSION_LIVE && now < s->ends_at && !sp_link_has_event(&s->link) && s->tip == 0 &&
-           !s->pull.is_reading && sp_list_is_empty(&s->device->owed);
-}
-
-bool sp_session_settle(struct sp_gateway *g, struct sp_session *s, sp_time now)
-{
-    if (is_settled(s, now))
-        return true;
     if (s->state == SP_SESSION_LIVE && s->ends_at <= now)
         sp_session_close(g, s, SP_CLOSE_AGED, 0, now);
     if (!sp_session_hear(g, s, now))

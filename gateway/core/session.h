@@ -105,7 +105,14 @@ void sp_session_close(struct sp_gateway *g, struct sp_session *s, enum sp_close 
 void sp_session_touch(struct sp_gateway *g, struct sp_session *s);
 /* Link events first (confirmation, loss of contact, close), then what waits for room.  False: the session is
  * gone. */
-bool sp_session_settle(struct sp_gateway *g, struct sp_session *s, sp_time now);
+bool sp_session_settle_all(struct sp_gateway *g, struct sp_session *s, sp_time now);
+static inline bool sp_session_settle(struct sp_gateway *g, struct sp_session *s, sp_time now)
+{
+    /* In most turns there is nothing to settle, and so that is decided here. */
+    bool is_settled = s->state == SP_SESSION_LIVE && now < s->ends_at && !sp_link_has_event(&s->link) &&
+                      s->tip == 0 && !s->pull.is_reading && sp_list_is_empty(&s->device->owed);
+    return is_settled || sp_session_settle_all(g, s, now);
+}
 /* Link events alone, so that the first DATA confirms before its frames are read.  False: the session is gone.
  */
 bool sp_session_hear(struct sp_gateway *g, struct sp_session *s, sp_time now);

@@ -52,7 +52,7 @@
     X(pulls, "PULL:R answered")                                                                              \
     X(pulls_refused, "PULL:R answered with an error or RESYNC")                                              \
     X(acks, "ack:R and pulls that moved a cursor")                                                           \
-    X(acks_refused, "ack:R refused: too high or not bound")                                                  \
+    X(acks_refused, "ack:R refused: too high, not bound, or busy")                                           \
     X(receipts_delivered, "messages that became DELIVERED")                                                  \
     X(receipts_stored, "messages whose senders get ack:N STORED")                                            \
     X(statuses, "STATUS:R answered")                                                                         \

@@ -71,7 +71,8 @@ static void answered(struct sp_gateway *g, struct sp_ask *ask, const struct sp_s
     } else if (done->err == SP_EHIGH) {
         answer(g, s, &s->acks.now, SP_CODE_ACK_TOO_HIGH, now);
     } else {
-        g->stats.store_unknown++; /* no answer: the client says it again */
+        g->stats.store_unknown++;
+        answer(g, s, &s->acks.now, SP_CODE_BUSY, now); /* said even to one that wants no answer: again */
     }
     if (s->state == SP_SESSION_LIVE)
         start_next(g, s, now);

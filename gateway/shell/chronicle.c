@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "gatenote.h"
 #include "sys.h"
 
 #define NO_FILE "-"
@@ -9,14 +10,6 @@
 static bool is_on(const struct sp_chronicle *c)
 {
     return c->witness.note != NULL;
-}
-
-static uint64_t number_of(const uint8_t hash[8])
-{
-    uint64_t v = 0;
-    for (int i = 0; i < 8; i++)
-        v = v << 8 | hash[i];
-    return v;
 }
 
 static void add(struct sp_chronicle *c, const struct sp_history_event *e)
@@ -27,25 +20,8 @@ static void add(struct sp_chronicle *c, const struct sp_history_event *e)
 
 static void on_event(void *self, const struct sp_witness_event *w)
 {
-    static const enum sp_history_kind kinds[] = {
-        [SP_WITNESS_STORED] = SP_HISTORY_STORED,
-        [SP_WITNESS_REFUSED] = SP_HISTORY_REFUSED,
-        [SP_WITNESS_CONFIRMED] = SP_HISTORY_CONFIRMED,
-        [SP_WITNESS_ENDED] = SP_HISTORY_ENDED,
-    };
-    add(self, &(struct sp_history_event){.kind = kinds[w->kind],
-                                         .user = w->from.user.id,
-                                         .device = w->from.device,
-                                         .msgid = w->from.msgid.v,
-                                         .peer = w->mailbox,
-                                         .seq = w->seq.v,
-                                         .hi = w->hi.v,
-                                         .epoch = w->epoch.v,
-                                         .hash = w->hash != NULL ? number_of(w->hash) : 0,
-                                         .commit = w->commit,
-                                         .state = w->state,
-                                         .code = w->code,
-                                         .is_repeat = w->is_repeat});
+    const struct sp_history_event e = sp_gatenote_make(w);
+    add(self, &e);
 }
 
 int sp_chronicle_open(struct sp_chronicle *c, const char *path, struct sp_log *log, struct sp_trouble *t)

@@ -41,6 +41,11 @@ struct sp_ask_request *sp_ask_open(struct sp_ask *a);
 void sp_ask_cancel(struct sp_ask *a, struct sp_ask_request *r);
 /* Whether sp_ask_open would give one. */
 bool sp_ask_has_room(const struct sp_ask *a);
+/* Whether a request waits to be sent or answered. */
+static inline bool sp_ask_is_busy(const struct sp_ask *a)
+{
+    return a->used_n > 0;
+}
 /* Whether the app wants to know something that no request carries yet. */
 bool sp_ask_is_wanted(const struct sp_ask *a);
 /* The next STATUS:R to send, new or again.  SP_EAGAIN. */

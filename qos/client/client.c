@@ -372,10 +372,15 @@ static void on_link_event(struct sp_client *c, const struct sp_link_event *ev, s
     }
 }
 
-static void drain_link(struct sp_client *c, sp_time now)
+static bool has_link_event(const struct sp_client *c)
+{
+    return c->has_link && sp_link_has_event(&c->link);
+}
+
+static void take_link_event(struct sp_client *c, sp_time now)
 {
     struct sp_link_event ev;
-    while (c->has_link && sp_link_poll(&c->link, &ev) == 0)
+    if (sp_link_take_event(&c->link, &ev) == 0)
         on_link_event(c, &ev, now);
 }
 
@@ -426,7 +431,8 @@ static int receive_data(struct sp_client *c, struct sp_datagram *in, sp_time now
     struct sp_frame f;
     while (rc == 0 && c->has_session && sp_link_next(&c->link, &f) == 0)
         on_frame(c, &f, now);
-    drain_link(c, now);
+    while (has_link_event(c))
+        take_link_event(c, now);
     return rc;
 }
 
@@ -528,18 +534,18 @@ static int pump(struct sp_client *c, sp_time now)
 {
     touch(c, now);
     c->is_stirred = false;
-    bool needs_sync = sp_outbox_step(&c->outbox, now);
-    if (c->has_session && c->receives && sp_inbox_step(&c->inbox, sp_link_pto(&c->link), now))
-        needs_sync = true;
-    if (sp_ledger_is_stale(&c->ledger, now))
-        needs_sync = true;
+    bool has_out = sp_outbox_step(&c->outbox, now);
+    bool has_in = c->has_session && c->receives && sp_inbox_step(&c->inbox, sp_link_pto(&c->link), now);
+    bool needs_sync = has_out || has_in || sp_ledger_is_stale(&c->ledger, now);
     bool is_resting = sp_ledger_is_resting(&c->ledger, now);
     if (needs_sync && sp_ledger_sync(&c->ledger, now) != 0 && !is_resting)
         return SP_EIO;
     if (!c->has_session)
         return 0;
-    submit_inbox(c, now);
-    submit_outbox(c, now);
+    if (has_in)
+        submit_inbox(c, now);
+    if (has_out || sp_ask_is_busy(&c->outbox.ask))
+        submit_outbox(c, now);
     return 0;
 }
 
@@ -570,7 +576,8 @@ static int transmit_link(struct sp_client *c, struct sp_datagram *out, sp_time n
     if (!c->has_link)
         return SP_EAGAIN;
     int rc = sp_link_transmit(&c->link, out, now);
-    drain_link(c, now);
+    while (has_link_event(c))
+        take_link_event(c, now);
     if (c->has_link && !c->has_session && sp_link_is_finished(&c->link, now))
         wipe_link(c);
     return rc;

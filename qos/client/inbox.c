@@ -117,11 +117,11 @@ static sp_time pull_due(const struct sp_inbox *in)
         return in->behind_due;
     if (!in->is_bound)
         return 0;
+    if (in->hole == 0 && sp_span_have(&in->span) >= in->head)
+        return SP_NEVER; /* nothing is missing, which is the usual case */
     if (!has_room(in))
         return SP_NEVER;
-    if (in->hole != 0)
-        return in->hole_due;
-    return sp_span_have(&in->span) < in->head ? 0 : SP_NEVER;
+    return in->hole != 0 ? in->hole_due : 0;
 }
 
 /* When the next ack:R is due.  A pull on its way carries a cursor itself. */
@@ -294,6 +294,11 @@ void sp_inbox_ack_a(struct sp_inbox *in, const struct sp_frame_ack_a *f, sp_time
     } else if (is_ours && f->code == SP_CODE_NOT_BOUND) {
         sp_pending_stop(&in->ack);
         in->is_bound = false;
+    } else if (f->code == SP_CODE_BUSY && in->confirmed < in->stated) {
+        raise(&in->loud, in->stated); /* the next one wants an answer, whatever it is for */
+        in->reached = 0;
+        if (!in->ack.is_waiting)
+            sp_pending_start(&in->ack, SP_PENDING_ACK_R, f->id, 3 * in->pto, in->rng, now);
     }
 }
 
@@ -324,7 +329,7 @@ bool sp_inbox_step(struct sp_inbox *in, sp_time pto, sp_time now)
     /* The first epoch of a new store is no news for the app; a later one is adopted when it was told. */
     if (in->resync.is_due && in->epoch.v == 0)
         (void)adopt(in, now);
-    return (pull_due(in) <= now || ack_due(in) <= now) && !sp_ledger_is_durable(in->ledger);
+    return pull_due(in) <= now || ack_due(in) <= now;
 }
 
 static uint16_t next_id(const struct sp_inbox *in)

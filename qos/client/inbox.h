@@ -51,7 +51,7 @@ struct sp_inbox {
     struct sp_pending ack; /* newest ack:R without answer */
     sp_time ack_due;       /* the cursor was gathered long enough; SP_NEVER: nothing to state */
     uint32_t stated;       /* highest cursor that a frame of this session carries */
-    uint32_t loud;         /* highest seq that came without FOUR since `confirmed` */
+    uint32_t loud;         /* an ack:R wants an answer while this is above `confirmed` */
     uint32_t reached; /* highest cursor of an ack:R that wanted no answer and reached the gateway's link */
     bool is_behind;   /* the gateway refused our cursor: pull from `behind` without confirming */
     uint32_t behind;
@@ -82,7 +82,7 @@ void sp_inbox_resync(struct sp_inbox *in, const struct sp_frame_resync *f, sp_ti
 void sp_inbox_tip(struct sp_inbox *in, const struct sp_frame_tip *f);
 void sp_inbox_ack_a(struct sp_inbox *in, const struct sp_frame_ack_a *f, sp_time now);
 
-/* Timers; pto is the link's as of now.  true: a frame waits for local storage to be durable. */
+/* Timers; pto is the link's as of now.  true: a frame is due, for which local storage must be durable. */
 bool sp_inbox_step(struct sp_inbox *in, sp_time pto, sp_time now);
 /* The next frame (PULL:R, ack:R).  None is handed out before local storage is durable.  SP_EAGAIN. */
 int sp_inbox_frame(struct sp_inbox *in, struct sp_frame *f, sp_time now);

@@ -113,7 +113,8 @@ void sp_outbox_status_a(struct sp_outbox *o, const struct sp_frame_status_a *f, 
 /* The msg:R of `id` reached the gateway's link: its answer is due in T1. */
 void sp_outbox_link_acked(struct sp_outbox *o, struct sp_msgid id, sp_time three_pto, sp_time now);
 
-/* Timers, and the choice of what is sent next.  true: a frame waits for local storage to be durable. */
+/* Timers, and the choice of what is sent next.  true: a frame is due, for which local storage must be
+ * durable; those that need no storage are told by sp_ask_is_busy. */
 bool sp_outbox_step(struct sp_outbox *o, sp_time now);
 /* The next frame (msg:R with its msgid in *ref, STATUS:R, DONE: 0), borrowed until the next call.  Nothing
  * that needs local storage to be durable is handed out before it is.  SP_EAGAIN: none. */

@@ -180,8 +180,7 @@ bool sp_outbox_step(struct sp_outbox *o, sp_time now)
         return false;
     choose_ready(o, now);
     choose_asks(o, now);
-    bool needs_durable = !sp_list_is_empty(&o->ready) || is_done_due(o, now);
-    return needs_durable && !sp_ledger_is_durable(o->ledger);
+    return !sp_list_is_empty(&o->ready) || is_done_due(o, now);
 }
 
 /* msg:R of a chosen entry.  Not 0: its body cannot be read now, or at all. */

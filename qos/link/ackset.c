@@ -67,25 +67,28 @@ int sp_ackset_frame(const struct sp_ackset *a, uint8_t loss, sp_time now, struct
 {
     if (a->n == 0)
         return SP_EAGAIN;
-    struct sp_frame_ack ack = {.largest = (uint32_t)a->ranges[0].hi, .delay = delay_of(a, now), .loss = loss};
+    struct sp_frame_ack *ack = &out->u.ack;
+    out->kind = SP_KIND_ACK;
+    memset(ack, 0, sizeof *ack);
+    ack->largest = (uint32_t)a->ranges[0].hi;
+    ack->delay = delay_of(a, now);
+    ack->loss = loss;
     uint64_t below = a->ranges[0].hi - a->ranges[0].lo; /* numbers of the run still to be named */
-    ack.first = below > BYTE_MAX ? BYTE_MAX : (uint8_t)below;
+    ack->first = below > BYTE_MAX ? BYTE_MAX : (uint8_t)below;
 
     /* A run longer than its byte ends the frame: what lies below it could not be reached (docs/protocol.md,
      * section 4). */
     bool is_whole = below <= BYTE_MAX;
-    for (size_t i = 1; i < a->n && is_whole && ack.n < SP_ACK_GAPS_MAX; i++) {
+    for (size_t i = 1; i < a->n && is_whole && ack->n < SP_ACK_GAPS_MAX; i++) {
         uint64_t gap = a->ranges[i - 1].lo - a->ranges[i].hi - 1;
         uint64_t len = a->ranges[i].hi - a->ranges[i].lo + 1;
         if (gap > BYTE_MAX)
             break;
         is_whole = len <= BYTE_MAX;
-        ack.gaps[ack.n].gap = (uint8_t)gap;
-        ack.gaps[ack.n].len = is_whole ? (uint8_t)len : BYTE_MAX;
-        ack.n++;
+        ack->gaps[ack->n].gap = (uint8_t)gap;
+        ack->gaps[ack->n].len = is_whole ? (uint8_t)len : BYTE_MAX;
+        ack->n++;
     }
-    out->kind = SP_KIND_ACK;
-    out->u.ack = ack;
     return 0;
 }
 

@@ -23,7 +23,6 @@ struct draft {
     size_t len, cap;
     struct sp_inflight_packet
         *packet; /* NULL: no record left; such a packet may carry nothing that needs one */
-    struct sp_addr to;
     uint64_t pn;
     uint8_t generation;
     bool elicits, has_ack;
@@ -66,7 +65,7 @@ static int begin(struct sp_link *l, struct draft *d, struct sp_datagram *out, si
     d->frames = out->p + sp_seal_header(l->seal.dir);
     d->cap = most - overhead(l);
     d->pn = pick_number(l);
-    d->to = l->path.peer;
+    out->peer = l->path.peer;
     d->generation = l->path.generation;
     d->packet = sp_inflight_open(&l->inflight, d->pn);
     return 0;
@@ -180,46 +179,34 @@ static void account(struct sp_link *l, struct draft *d, size_t len, sp_time now)
     l->stats.bytes_sent += len;
 }
 
-static int finish(struct sp_link *l, struct draft *d, struct sp_datagram *out, sp_time now)
+static void finish(struct sp_link *l, struct draft *d, struct sp_datagram *out, sp_time now)
 {
     if (!d->elicits && l->quiet >= QUIET_MAX)
         add_ping(d);
     sp_seal_turn(&l->seal, l->recovery.largest_acked, now);
     out->len = sp_seal_packet(&l->seal, l->cfg.cid, d->pn, out->p, d->len);
-    out->peer = d->to;
     l->last_pn = d->pn;
     l->next_pn = d->pn + 1;
     account(l, d, out->len, now);
-    return 0;
 }
 
 /* CLOSE and nothing else: what is said after it is not read (section 2.4). */
-static int build_close(struct sp_link *l, struct sp_datagram *out, sp_time now)
+static bool fill_close(struct sp_link *l, struct draft *d)
 {
-    struct draft d;
-    if (!l->close_due || begin(l, &d, out, sp_path_room(&l->path)) != 0)
-        return SP_EAGAIN;
     struct sp_frame f = {.kind = SP_KIND_CLOSE, .u.close = l->close};
-    if (!add(&d, &f)) {
-        abandon(l, &d);
-        return SP_EAGAIN;
-    }
+    if (!add(d, &f))
+        return false;
     l->close_due = false;
-    return finish(l, &d, out, now);
+    return true;
 }
 
 /* A challenge to the old address or an answer to a third one.  Both are short and rare, so no 3x count is
  * kept for these addresses: the first was proven, the second has just sent a longer datagram. */
-static int build_elsewhere(struct sp_link *l, const struct sp_path_note *note, struct sp_datagram *out,
-                           sp_time now)
+static void fill_elsewhere(struct draft *d, const struct sp_path_note *note, struct sp_datagram *out)
 {
-    struct draft d;
-    if (begin(l, &d, out, SP_DATAGRAM_MAX) != 0)
-        return SP_EAGAIN;
-    d.to = note->to;
-    d.generation = SP_PATH_ELSEWHERE;
-    add_path(&d, note);
-    return finish(l, &d, out, now);
+    out->peer = note->to;
+    d->generation = SP_PATH_ELSEWHERE;
+    add_path(d, note);
 }
 
 /* Whether waiting frames may go: rules 5, 12 and 13.  Probes pass the window and the pacer. */
@@ -246,46 +233,52 @@ static bool is_path_due(const struct sp_path *p)
     return p->owes_challenge || p->owes_answer;
 }
 
-static int build_here(struct sp_link *l, struct sp_datagram *out, sp_time now)
+/* All that goes to the current address.  false: it is not worth a datagram. */
+static bool fill_here(struct sp_link *l, struct draft *d, bool wants_frames, sp_time now)
 {
-    bool wants_frames = may_send_frames(l, now);
-    bool is_wanted = l->ack_now || l->recovery.wants_ping || is_path_due(&l->path);
-    struct draft d;
-    if ((!wants_frames && !is_wanted) || begin(l, &d, out, sp_path_room(&l->path)) != 0)
-        return SP_EAGAIN;
-
     bool is_worth = l->ack_now;
     if (is_ack_fresh(l, now))
-        add_ack(l, &d, now);
+        add_ack(l, d, now);
     struct sp_path_note note;
-    while (is_path_due(&l->path) && d.cap - d.len >= PATH_LEN &&
+    while (is_path_due(&l->path) && d->cap - d->len >= PATH_LEN &&
            sp_path_next(&l->path, true, l->cfg.rng, &note)) {
-        add_path(&d, &note);
+        add_path(d, &note);
         is_worth = true;
     }
     if (l->recovery.wants_ping) {
-        add_ping(&d);
+        add_ping(d);
         l->recovery.wants_ping = false;
         is_worth = true;
     }
-    if (wants_frames && add_frames(l, &d, now) > 0) {
+    if (wants_frames && add_frames(l, d, now) > 0) {
         is_worth = true;
         if (l->recovery.free_datagrams > 0)
             l->recovery.free_datagrams--;
     }
-    if (!is_worth || d.len == 0) {
-        abandon(l, &d);
-        return SP_EAGAIN;
-    }
-    return finish(l, &d, out, now);
+    return is_worth && d->len > 0;
 }
 
 int sp_build_datagram(struct sp_link *l, struct sp_datagram *out, sp_time now)
 {
-    if (l->is_closed)
-        return build_close(l, out, now);
+    struct draft d;
     struct sp_path_note note;
-    if (sp_path_next(&l->path, false, l->cfg.rng, &note))
-        return build_elsewhere(l, &note, out, now);
-    return build_here(l, out, now);
+    bool is_elsewhere = !l->is_closed && sp_path_next(&l->path, false, l->cfg.rng, &note);
+    bool wants_frames = !l->is_closed && !is_elsewhere && may_send_frames(l, now);
+    bool is_wanted = l->is_closed ? l->close_due
+                                  : is_elsewhere || wants_frames || l->ack_now || l->recovery.wants_ping ||
+                                        is_path_due(&l->path);
+    if (!is_wanted || begin(l, &d, out, is_elsewhere ? SP_DATAGRAM_MAX : sp_path_room(&l->path)) != 0)
+        return SP_EAGAIN;
+
+    bool is_worth = true;
+    if (is_elsewhere)
+        fill_elsewhere(&d, &note, out);
+    else
+        is_worth = l->is_closed ? fill_close(l, &d) : fill_here(l, &d, wants_frames, now);
+    if (!is_worth) {
+        abandon(l, &d);
+        return SP_EAGAIN;
+    }
+    finish(l, &d, out, now);
+    return 0;
 }

@@ -142,8 +142,10 @@ static void collect_from(struct sp_inflight *f, struct sp_list *list, const stru
 void sp_inflight_collect(struct sp_inflight *f, const struct sp_ackset_range *ranges, size_t n,
                          struct sp_list *out)
 {
-    collect_from(f, &f->lost, ranges, n, out);
-    collect_from(f, &f->aged, ranges, n, out);
+    if (!sp_list_is_empty(&f->lost))
+        collect_from(f, &f->lost, ranges, n, out);
+    if (!sp_list_is_empty(&f->aged))
+        collect_from(f, &f->aged, ranges, n, out);
     collect_from(f, &f->sent, ranges, n, out);
 }
 

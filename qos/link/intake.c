@@ -17,7 +17,8 @@ static void take_options(struct sp_link *l, const struct sp_frame_options *o)
         return;
     l->has_peer_options = true;
     l->peer_options = *o;
-    l->rtt.peer_delay = o->ackdelay_ms * SP_MS;
+    sp_rtt_note_delay(&l->rtt, o->ackdelay_ms * SP_MS);
+    sp_link_note_declared(l);
     sp_link_note_event(l, SP_LINK_OPTIONS);
 }
 
@@ -59,10 +60,15 @@ struct survey {
 static void note_kind(struct survey *s, uint8_t kind, size_t at, size_t used)
 {
     const struct sp_kind_facts *facts = sp_kinds_get(kind);
-    s->elicits |= facts->name == NULL || facts->elicits;
-    s->is_for_delivery |= facts->name != NULL && !facts->is_link;
-    if (!facts->is_link)
+    if (facts->name == NULL) {
+        s->elicits = true;
         return;
+    }
+    s->elicits |= facts->elicits;
+    if (!facts->is_link) {
+        s->is_for_delivery = true;
+        return;
+    }
     s->link_end = at + used;
     if (s->lead == at)
         s->lead = s->link_end;
@@ -159,16 +165,11 @@ static int open_datagram(struct sp_link *l, const struct sp_datagram *in, sp_tim
 }
 
 /* Section 2.4: a CLOSE is repeated on the 1st, 2nd, 4th, 8th... packet that comes after it, for 3 PTO. */
-static int receive_closed(struct sp_link *l, const struct sp_datagram *in, sp_time now)
+static void note_after_close(struct sp_link *l)
 {
-    uint64_t pn;
-    struct sp_view frames;
-    if (sp_link_is_finished(l, now) || open_datagram(l, in, now, &pn, &frames) != 0)
-        return SP_ECLOSED;
     l->close_heard++;
     if ((l->close_heard & (l->close_heard - 1)) == 0)
         l->close_due = l->is_stirred = true;
-    return SP_ECLOSED;
 }
 
 static void note_address(struct sp_link *l, const struct sp_datagram *in, bool is_newest, sp_time now)
@@ -186,12 +187,17 @@ static void note_address(struct sp_link *l, const struct sp_datagram *in, bool i
 int sp_intake_datagram(struct sp_link *l, struct sp_datagram *in, sp_time now)
 {
     l->frames = (struct sp_view){0};
-    if (l->is_closed)
-        return receive_closed(l, in, now);
+    if (sp_link_is_finished(l, now))
+        return SP_ECLOSED;
     uint64_t before = l->replay.largest;
     uint64_t pn = 0;
     struct sp_view frames;
     int err = open_datagram(l, in, now, &pn, &frames);
+    if (l->is_closed) {
+        if (err == 0)
+            note_after_close(l);
+        return SP_ECLOSED;
+    }
     if (err != 0)
         return err;
 

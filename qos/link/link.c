@@ -16,7 +16,7 @@
 #define DELAY_CLIENT    (10 * SP_MS)
 #define DELAY_GATEWAY   (5 * SP_MS)
 #define CONTROL_RESERVE 8 /* one slot in so many is kept from messages, for answers */
-#define IDLE_EXTRA      (10 * SP_SECOND)
+#define IDLE_EXTRA_S    10
 #define PING_KEY        ((uint64_t)SP_KIND_PING << 32) /* one PING waits or is on its way, never more */
 
 size_t sp_link_memory_footprint(const struct sp_link_memory_config *cfg)
@@ -100,6 +100,15 @@ static void draw_keepalive(struct sp_link *l)
     l->keepalive_us = base - (sp_time)sp_rng_below(l->cfg.rng, (uint64_t)base / 5 + 1);
 }
 
+void sp_link_note_declared(struct sp_link *l)
+{
+    uint16_t declared = l->cfg.keepalive_s;
+    if (l->cfg.role == SP_LINK_GATEWAY)
+        declared = l->has_peer_options && l->peer_options.keepalive_s > 0 ? l->peer_options.keepalive_s
+                                                                          : KEEPALIVE_S;
+    l->idle_s = 3U * declared + IDLE_EXTRA_S;
+}
+
 static void start_numbers(struct sp_link *l, sp_time now)
 {
     l->next_pn = 1; /* 0 was the handshake's (section 2.3, step 4) */
@@ -136,6 +145,7 @@ void sp_link_init(struct sp_link *l, const struct sp_link_config *cfg, sp_time n
     l->ack_at = l->pacer_at = l->retry_at = l->close_until = SP_NEVER;
     l->ack_changed_at = l->arrivals_at = l->sent_at = now;
     start_numbers(l, now);
+    sp_link_note_declared(l);
     draw_keepalive(l);
     l->keepalive_at = now + l->keepalive_us;
     l->own_rev = 1;
@@ -281,7 +291,7 @@ int sp_link_take_event(struct sp_link *l, struct sp_link_event *ev)
 {
     static const enum sp_link_event_kind order[] = {SP_LINK_UP, SP_LINK_DARK, SP_LINK_HEARD, SP_LINK_MOVED,
                                                     SP_LINK_OPTIONS};
-    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+    for (size_t i = 0; l->events != 0 && i < sizeof order / sizeof order[0]; i++) {
         if (take_event(l, order[i], ev))
             return 0;
     }
@@ -300,11 +310,7 @@ int sp_link_take_event(struct sp_link *l, struct sp_link_event *ev)
 
 static sp_time idle_at(const struct sp_link *l)
 {
-    uint16_t declared = l->cfg.keepalive_s;
-    if (l->cfg.role == SP_LINK_GATEWAY)
-        declared = l->has_peer_options && l->peer_options.keepalive_s > 0 ? l->peer_options.keepalive_s
-                                                                          : KEEPALIVE_S;
-    return l->recovery.heard_at + SP_SECOND * 3 * declared + IDLE_EXTRA;
+    return l->recovery.heard_at + l->idle_s * SP_SECOND;
 }
 
 /* Rule 14.  The PING is a frame like any other, so that an unanswered one is repeated per PTO and darkens the
@@ -355,8 +361,7 @@ static sp_time earlier(sp_time a, sp_time b)
     return a < b ? a : b;
 }
 
-/* When the first timer runs out. */
-static sp_time first_timer(const struct sp_link *l)
+sp_time sp_link_first_timer(const struct sp_link *l)
 {
     if (l->is_closed)
         return l->is_over ? SP_NEVER : l->close_until;
@@ -368,38 +373,17 @@ static sp_time first_timer(const struct sp_link *l)
     return at;
 }
 
-/* Whether something waits to be sent, allowed or not. */
-static bool has_work(const struct sp_link *l)
-{
-    const struct sp_path *p = &l->path;
-    if (l->is_closed)
-        return l->close_due;
-    return l->queue.waiting > 0 || l->ack_now || l->recovery.wants_ping || p->owes_challenge ||
-           p->owes_answer || p->owes_old_challenge;
-}
-
-/* Whether this turn would change nothing: most do not.  Owed OPTIONS and a kept address have no timer that
- * first_timer knows, so with them each turn looks. */
-static bool is_idle(struct sp_link *l, sp_time now)
-{
-    if (has_work(l) || l->owes_options || l->path.has_old)
-        return false;
-    if (l->is_stirred || l->due == SP_LINK_DUE_UNKNOWN)
-        l->due = first_timer(l);
-    return now < l->due;
-}
-
-int sp_link_transmit(struct sp_link *l, struct sp_datagram *out, sp_time now)
+int sp_link_take_turn(struct sp_link *l, struct sp_datagram *out, bool is_due, sp_time now)
 {
     int err = SP_EAGAIN;
-    if (!is_idle(l, now)) {
+    if (is_due)
         tick(l, now);
-        if (has_work(l) && !l->is_over)
-            err = sp_build_datagram(l, out, now);
-        l->due = first_timer(l);
-    }
-    if (err != 0 || !has_work(l))
+    if (sp_link_has_work(l) && !l->is_over)
+        err = sp_build_datagram(l, out, now);
+    if (err != 0 || !sp_link_has_work(l))
         l->is_stirred = false;
+    if (!l->is_stirred) /* else the next turn works it out */
+        l->due = sp_link_first_timer(l);
     return err;
 }
 
@@ -407,7 +391,7 @@ sp_time sp_link_deadline(const struct sp_link *l)
 {
     if (l->is_stirred || sp_link_has_event(l))
         return 0;
-    return l->due != SP_LINK_DUE_UNKNOWN ? l->due : first_timer(l);
+    return l->due != SP_LINK_DUE_UNKNOWN ? l->due : sp_link_first_timer(l);
 }
 
 void sp_link_network(struct sp_link *l, sp_time now)
@@ -430,6 +414,7 @@ void sp_link_options(struct sp_link *l, uint16_t keepalive_s, uint16_t inbox, ui
     l->cfg.inbox = inbox;
     l->cfg.option_flags = flags;
     l->own_rev++;
+    sp_link_note_declared(l);
     draw_keepalive(l);
     l->keepalive_at = now + l->keepalive_us;
     l->due = SP_LINK_DUE_UNKNOWN;

@@ -123,6 +123,7 @@ struct sp_link {
     uint16_t quiet;                        /* packets sent since the last ack-eliciting one */
     uint16_t arrivals, arrivals_before;    /* ack-eliciting packets in this and the last round trip */
     bool ack_now;                          /* an ACK leaves at once, alone if need be */
+    uint32_t idle_s;                       /* so long a silence of the peer ends the link */
     sp_time ack_at, ack_changed_at, arrivals_at;
 
     struct sp_frame_options peer_options;
@@ -177,9 +178,30 @@ static inline int sp_link_poll(struct sp_link *l, struct sp_link_event *ev)
 {
     return sp_link_has_event(l) ? sp_link_take_event(l, ev) : SP_EAGAIN;
 }
+/* The part of transmit that does something: runs the timers if one is due, then builds. */
+int sp_link_take_turn(struct sp_link *l, struct sp_datagram *out, bool is_due, sp_time now);
+/* When the first timer runs out. */
+sp_time sp_link_first_timer(const struct sp_link *l);
+/* Whether something waits to be sent, allowed or not. */
+static inline bool sp_link_has_work(const struct sp_link *l)
+{
+    if (l->is_closed)
+        return l->close_due;
+    return l->queue.waiting > 0 || l->ack_now || l->recovery.wants_ping || sp_path_owes(&l->path);
+}
 /* Writes one datagram to out->p (cap >= SP_DATAGRAM_MAX) and sets out->len, out->peer.  SP_EAGAIN: nothing to
- * send now. */
-int sp_link_transmit(struct sp_link *l, struct sp_datagram *out, sp_time now);
+ * send now, and that is decided here when the turn would change nothing, as most would not.  Owed OPTIONS and
+ * a kept address have no timer that sp_link_first_timer knows, so with them each turn looks. */
+static inline int sp_link_transmit(struct sp_link *l, struct sp_datagram *out, sp_time now)
+{
+    if (l->is_stirred || l->due == SP_LINK_DUE_UNKNOWN)
+        l->due = sp_link_first_timer(l);
+    bool is_due = now >= l->due || l->owes_options || l->path.has_old;
+    if (is_due || sp_link_has_work(l))
+        return sp_link_take_turn(l, out, is_due, now);
+    l->is_stirred = false;
+    return SP_EAGAIN;
+}
 /* When transmit (or poll, for DARK and idle CLOSED) has something to do without new input; `past` means now.
  */
 sp_time sp_link_deadline(const struct sp_link *l);
@@ -202,6 +224,9 @@ void sp_link_read_stats(const struct sp_link *l, struct sp_link_stats *out);
 
 /* An event without a list is pending. */
 void sp_link_note_event(struct sp_link *l, enum sp_link_event_kind kind);
+/* The interval between two signs of life may have changed, which the client declares in its OPTIONS: works
+ * out idle_s. */
+void sp_link_note_declared(struct sp_link *l);
 /* The peer is at another address (rule 15): estimates are doubted, and MOVED is pending. */
 void sp_link_note_moved(struct sp_link *l, sp_time now);
 /* Closes: every frame is given up, and only a CLOSE of our own is still sent. */

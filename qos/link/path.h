@@ -61,6 +61,11 @@ void sp_path_note_challenged(struct sp_path *p, const struct sp_addr *from, cons
  */
 enum sp_path_news sp_path_note_answered(struct sp_path *p, const struct sp_addr *from, const uint8_t data[8],
                                         sp_time now);
+/* Whether sp_path_next has a frame, to whatever address. */
+static inline bool sp_path_owes(const struct sp_path *p)
+{
+    return p->owes_challenge || p->owes_answer || p->owes_old_challenge;
+}
 /* Whether sp_path_tick may have something to do, now or later. */
 static inline bool sp_path_is_ticking(const struct sp_path *p)
 {

@@ -159,6 +159,8 @@ struct sp_queue_frame *sp_queue_find_ref(const struct sp_queue *q, uint64_t ref)
 
 struct sp_queue_frame *sp_queue_next(const struct sp_queue *q, size_t room)
 {
+    if (q->waiting == 0)
+        return NULL;
     for (size_t i = 0; i < SP_QUEUE_CLASSES; i++) {
         struct sp_queue_frame *f = frame_of(sp_list_first(&q->again[i]));
         if (f != NULL && f->len <= room)
@@ -220,6 +222,7 @@ void sp_queue_finish(struct sp_queue *q, struct sp_queue_frame *f, enum sp_queue
     }
     sp_list_remove(&f->node);
     sp_list_append(outcome == SP_QUEUE_ACKED ? &q->acked : &q->dropped, &f->node);
+    q->news++;
     f->state = (uint8_t)outcome;
 }
 
@@ -239,6 +242,7 @@ int sp_queue_poll(struct sp_queue *q, uint64_t *ref, enum sp_queue_state *outcom
     struct sp_queue_frame *f = frame_of(n);
     *ref = f->ref;
     *outcome = (enum sp_queue_state)f->state;
+    q->news--;
     give(q, f);
     return 0;
 }

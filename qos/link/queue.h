@@ -42,7 +42,7 @@ struct sp_queue {
     struct sp_list sent; /* ordered by sent_at */
     struct sp_list acked, dropped;
     struct sp_queue_frame *by_key[SP_QUEUE_BUCKETS], *by_ref[SP_QUEUE_BUCKETS];
-    uint32_t frames, waiting; /* slots held; of them waiting */
+    uint32_t frames, waiting, news; /* slots held; of them waiting, of them finished */
 };
 
 /* What sp_queue_put needs to know about a frame. */
@@ -92,7 +92,7 @@ int sp_queue_poll(struct sp_queue *q, uint64_t *ref, enum sp_queue_state *outcom
 /* Whether sp_queue_poll has something. */
 static inline bool sp_queue_has_news(const struct sp_queue *q)
 {
-    return !sp_list_is_empty(&q->acked) || !sp_list_is_empty(&q->dropped);
+    return q->news > 0;
 }
 
 #endif

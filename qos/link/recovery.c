@@ -51,12 +51,12 @@ void sp_recovery_withdraw(struct sp_link *l, struct sp_queue_frame *f)
 static void judge(struct sp_link *l, sp_time now)
 {
     struct sp_recovery *r = &l->recovery;
-    sp_time age = sp_rtt_lost_after(&l->rtt);
     r->loss_at = SP_NEVER;
     for (;;) {
         struct sp_inflight_packet *p = sp_inflight_oldest(&l->inflight);
         if (p == NULL || p->pn >= r->largest_acked)
             return;
+        sp_time age = sp_rtt_lost_after(&l->rtt);
         if (now - p->sent_at < age) {
             r->loss_at = p->sent_at + age;
             return;
@@ -130,6 +130,17 @@ static sp_time take_sample(struct sp_link *l, const struct sp_list *acked, uint6
     return l->rtt.latest;
 }
 
+/* Moves packets older than a wait out of the window: their ACK is overdue, and a link whose last packets were
+ * lost must not wait for them. */
+static void age_packets(struct sp_link *l, sp_time wait, sp_time now)
+{
+    struct sp_inflight_packet *p = sp_inflight_oldest_sent(&l->inflight);
+    while (p != NULL && now - p->sent_at >= wait) {
+        sp_inflight_age(&l->inflight, p);
+        p = sp_inflight_oldest_sent(&l->inflight);
+    }
+}
+
 int sp_recovery_note_ack(struct sp_link *l, const struct sp_frame_ack *f, sp_time now)
 {
     struct sp_recovery *r = &l->recovery;
@@ -138,6 +149,7 @@ int sp_recovery_note_ack(struct sp_link *l, const struct sp_frame_ack *f, sp_tim
     if (sp_ackset_expand(f, l->last_pn, ranges, &n) != 0 || names_unsent(l, ranges, n))
         return SP_EMALFORMED;
 
+    age_packets(l, sp_rtt_wait(&l->rtt, r->backoff), now); /* no timer did it */
     struct sp_list acked;
     sp_list_init(&acked);
     sp_inflight_collect(&l->inflight, ranges, n, &acked);
@@ -171,17 +183,6 @@ void sp_recovery_note_heard(struct sp_link *l, sp_time now)
     r->dark_at = SP_NEVER;
     r->backoff = 0;
     sp_link_note_event(l, SP_LINK_HEARD);
-}
-
-/* Moves packets older than a wait out of the window: their ACK is overdue, and a link whose last packets were
- * lost must not wait for them. */
-static void age_packets(struct sp_link *l, sp_time wait, sp_time now)
-{
-    struct sp_inflight_packet *p = sp_inflight_oldest_sent(&l->inflight);
-    while (p != NULL && now - p->sent_at >= wait) {
-        sp_inflight_age(&l->inflight, p);
-        p = sp_inflight_oldest_sent(&l->inflight);
-    }
 }
 
 /* Probes of which at least one is answered with a probability of 1 - `share`, as far as p tells; 1..most. */
@@ -363,7 +364,8 @@ sp_time sp_recovery_deadline(const struct sp_link *l)
     sp_time wait = sp_rtt_wait(&l->rtt, r->backoff);
     sp_time at = r->loss_at;
     const struct sp_inflight_packet *p = sp_inflight_oldest_sent(&l->inflight);
-    if (p != NULL && p->sent_at + wait < at)
+    /* Packets age to make room in the window, which concerns nobody while no frame waits for it. */
+    if (l->queue.waiting > 0 && p != NULL && p->sent_at + wait < at)
         at = p->sent_at + wait;
     p = sp_inflight_oldest_lost(&l->inflight);
     if (p != NULL && p->sent_at + lost_kept(l) < at)

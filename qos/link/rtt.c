@@ -10,6 +10,14 @@
 #define MOVED_MAX   (SP_RTT_WAIT_MAX / 3) /* rttvar by moves alone: more would not make any wait longer */
 #define FACTORS_MAX 7
 
+static void update_pto(struct sp_rtt *r)
+{
+    sp_time var = 3 * r->rttvar > VAR_MIN ? 3 * r->rttvar : VAR_MIN;
+    r->pto = r->srtt + var + r->peer_delay;
+    if (r->is_stale)
+        r->pto += r->pto / 2;
+}
+
 void sp_rtt_init(struct sp_rtt *r, sp_time peer_delay, sp_time now)
 {
     memset(r, 0, sizeof *r);
@@ -18,6 +26,7 @@ void sp_rtt_init(struct sp_rtt *r, sp_time peer_delay, sp_time now)
     r->peer_delay = peer_delay;
     r->min_since = now;
     r->tolerance = 1;
+    update_pto(r);
 }
 
 static void update_min(struct sp_rtt *r, sp_time sample, sp_time now)
@@ -61,20 +70,14 @@ void sp_rtt_sample(struct sp_rtt *r, sp_time sample, sp_time delay, sp_time now)
         r->srtt += (sample - r->srtt) / 8;
     }
     r->is_stale = false;
-}
-
-sp_time sp_rtt_pto(const struct sp_rtt *r)
-{
-    sp_time var = 3 * r->rttvar > VAR_MIN ? 3 * r->rttvar : VAR_MIN;
-    sp_time pto = r->srtt + var + r->peer_delay;
-    return r->is_stale ? pto + pto / 2 : pto;
+    update_pto(r);
 }
 
 sp_time sp_rtt_wait(const struct sp_rtt *r, unsigned backoff)
 {
     static const uint8_t halves[FACTORS_MAX] = {2, 2, 2, 3, 4, 6, 8};
     unsigned i = backoff < FACTORS_MAX ? backoff : FACTORS_MAX - 1;
-    sp_time wait = sp_rtt_pto(r) * halves[i] / 2;
+    sp_time wait = backoff == 0 ? r->pto : r->pto * halves[i] / 2; /* 0 is the usual one */
     return wait < SP_RTT_WAIT_MAX ? wait : SP_RTT_WAIT_MAX;
 }
 
@@ -94,9 +97,16 @@ void sp_rtt_note_spurious(struct sp_rtt *r, sp_time now)
         r->tolerance *= 2;
 }
 
+void sp_rtt_note_delay(struct sp_rtt *r, sp_time peer_delay)
+{
+    r->peer_delay = peer_delay;
+    update_pto(r);
+}
+
 void sp_rtt_note_idle(struct sp_rtt *r)
 {
     r->is_stale = true;
+    update_pto(r);
 }
 
 void sp_rtt_note_moved(struct sp_rtt *r, sp_time now)
@@ -105,4 +115,5 @@ void sp_rtt_note_moved(struct sp_rtt *r, sp_time now)
         r->rttvar = 2 * r->rttvar < MOVED_MAX ? 2 * r->rttvar : MOVED_MAX;
     r->min_of[0] = r->min_of[1] = 0;
     r->min_since = now;
+    update_pto(r);
 }

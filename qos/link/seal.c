@@ -16,16 +16,17 @@
 #define NUMBERS_TURN      ((uint64_t)1 << 16) /* distance of two numbers with the same 16 bits on the wire */
 #define PHASE_PACKETS_MAX ((uint64_t)1 << 20)
 #define PHASE_AGE_MAX     (3600 * SP_SECOND)
+#define NUMBER_LEN        2 /* of a packet, on the wire */
+
+SP_STATIC_ASSERT(1 + CID_LEN + NUMBER_LEN + SP_TAG_LEN == SP_DATA_UP_OVERHEAD, "header up");
+SP_STATIC_ASSERT(1 + NUMBER_LEN + SP_TAG_LEN == SP_DATA_DOWN_OVERHEAD, "header down");
 
 /* Noise: four zero bytes, then the number in little-endian order. */
 static void nonce_of(uint64_t n, uint8_t nonce[SP_NONCE_LEN])
 {
-    const uint8_t bytes[SP_NONCE_LEN] = {
-        [4] = (uint8_t)n,          [5] = (uint8_t)(n >> 8),   [6] = (uint8_t)(n >> 16),
-        [7] = (uint8_t)(n >> 24),  [8] = (uint8_t)(n >> 32),  [9] = (uint8_t)(n >> 40),
-        [10] = (uint8_t)(n >> 48), [11] = (uint8_t)(n >> 56),
-    };
-    memcpy(nonce, bytes, sizeof bytes);
+    memset(nonce, 0, SP_NONCE_LEN);
+    for (size_t i = 4; n != 0; i++, n >>= 8) /* at most eight bytes */
+        nonce[i] = (uint8_t)n;
 }
 
 /* Noise REKEY: the first 32 bytes of 32 zeros sealed with the largest nonce. */
@@ -103,12 +104,11 @@ size_t sp_seal_packet(struct sp_seal *s, const uint8_t cid[8], uint64_t pn, uint
     SP_ASSERT(pn > 0);
     SP_ASSERT(pn <= NUMBER_MAX);
     size_t header = sp_seal_header(s->dir);
-    struct sp_writer w = sp_bytes_writer(dst, header);
-    sp_bytes_put8(&w, (uint8_t)(FIRST_BYTE | s->phase));
+    dst[0] = (uint8_t)(FIRST_BYTE | s->phase);
     if (s->dir == SP_DIR_UP)
-        sp_bytes_put(&w, sp_bytes_view(cid, CID_LEN));
-    sp_bytes_put16(&w, (uint16_t)pn);
-    SP_ASSERT(w.len == header);
+        memcpy(dst + 1, cid, CID_LEN);
+    dst[header - NUMBER_LEN] = (uint8_t)(pn >> 8);
+    dst[header - 1] = (uint8_t)pn;
 
     if (s->phase_packets == 0)
         s->phase_first = pn;

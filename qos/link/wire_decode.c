@@ -29,12 +29,16 @@ static struct sp_epoch read_epoch(struct sp_reader *r)
 }
 
 /* A count that may not pass the array it counts. */
-static uint8_t read_count(struct sp_reader *r, uint8_t max)
+static uint8_t checked_count(struct sp_reader *r, uint8_t n, uint8_t max)
 {
-    uint8_t n = sp_bytes_u8(r);
     if (n > max)
         r->is_bad = true;
     return r->is_bad ? 0 : n;
+}
+
+static uint8_t read_count(struct sp_reader *r, uint8_t max)
+{
+    return checked_count(r, sp_bytes_u8(r), max);
 }
 
 static uint8_t read_held(struct sp_reader *r, struct sp_range held[SP_HELD_MAX])
@@ -56,12 +60,13 @@ static void read_nothing(struct sp_reader *r, struct sp_frame *f)
 static void read_ack(struct sp_reader *r, struct sp_frame *f)
 {
     struct sp_frame_ack *a = &f->u.ack;
+    uint64_t fixed = sp_bytes_u64(r); /* at once, since every datagram carries one */
     memset(a, 0, sizeof *a);
-    a->largest = sp_bytes_u32(r);
-    a->delay = sp_bytes_u8(r);
-    a->loss = sp_bytes_u8(r);
-    a->n = read_count(r, SP_ACK_GAPS_MAX);
-    a->first = sp_bytes_u8(r);
+    a->largest = (uint32_t)(fixed >> 32);
+    a->delay = (uint8_t)(fixed >> 24);
+    a->loss = (uint8_t)(fixed >> 16);
+    a->first = (uint8_t)fixed;
+    a->n = checked_count(r, (uint8_t)(fixed >> 8), SP_ACK_GAPS_MAX);
     for (size_t i = 0; i < a->n; i++) {
         a->gaps[i].gap = sp_bytes_u8(r);
         a->gaps[i].len = sp_bytes_u8(r);

@@ -20,6 +20,8 @@ _Noreturn void script_broken(const char *cond, const char *file, int line);
 
 /* A folder of the program's own, empty at its start and removed at its end. */
 const char *script_dir(void);
+/* Removes a folder below it with all that it holds. */
+void script_remove(const char *path);
 /* The number of the call that fails in this run; 0: none. */
 unsigned script_failing(void);
 /* Starts and stops the failing inside a run that must not begin with it. */

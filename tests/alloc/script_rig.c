@@ -1,6 +1,5 @@
 /* Scripts over the whole: the production core, client library and store engine in virtual time
  * (tests/lib/rig.h). Only what the product allocates while it runs can fail; the world around it cannot. */
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -96,21 +95,13 @@ static bool run(const char *store, void (*play)(struct sp_phone *a, struct sp_ph
     return true;
 }
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st;
-    (void)flag;
-    (void)ftw;
-    return remove(path);
-}
-
 static bool run_lmdb(void (*play)(struct sp_phone *a, struct sp_phone *b))
 {
     char path[PATH], url[PATH + 8];
     (void)snprintf(path, sizeof path, "%s/rig", script_dir());
     (void)snprintf(url, sizeof url, "lmdb:%s", path);
     bool ok = run(url, play);
-    (void)nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    script_remove(path);
     return ok;
 }
 

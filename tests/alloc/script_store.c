@@ -1,5 +1,4 @@
 /* Scripts over the store engines and the client's shipped storage. */
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,14 +21,6 @@ struct kit {
     sp_time now;
 };
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st;
-    (void)flag;
-    (void)ftw;
-    return remove(path);
-}
-
 /* A path below the program's folder. */
 static const char *place(const char *name, char *dst)
 {
@@ -42,7 +33,7 @@ static void clear(const char *name)
 {
     char path[PATH];
     script_disarm();
-    (void)nftw(place(name, path), remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    script_remove(place(name, path));
     script_arm();
 }
 

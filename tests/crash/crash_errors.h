@@ -11,8 +11,8 @@ struct crash_errors {
     uint64_t seed;
     char dir[CRASH_PATH];
     uint64_t runs, met, cuts, fills, findings;
-    /* After ENOSPC: messages, those refused with SP_ENOSPACE; confirms, those OK; the others are unknown. */
-    uint64_t fulls, fulls_named, confirms, confirms_ok;
+    /* Disks that got full, those of them that refused a message (the others had pages enough), confirms. */
+    uint64_t fulls, fulls_named, confirms;
 };
 
 /* For each kind of fault and each n: a run in which the n-th call meets it.  Adds figures, prints findings.

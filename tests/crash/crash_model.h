@@ -125,10 +125,9 @@ void crash_model_answer(struct crash_model *m, const struct crash_req *q, const 
 /* The process ended: what was open may have happened. */
 void crash_model_crash(struct crash_model *m);
 
-/* True if the dedup row of id may have gone by FINISH or age; now: the latest time that the store was told.
- */
+/* True if the dedup row of id may have gone by FINISH or age; now_us: the latest time the store was told. */
 bool crash_model_may_forget(const struct crash_model *m, const struct crash_id *id, int64_t now_us);
-/* True if id, when it is not known to be stored, may lie below its device's floor. */
+/* True if id, when it is not known to be stored, may lie below its device's floor; now_us as above. */
 bool crash_model_may_expire(const struct crash_model *m, const struct crash_id *id, int64_t now_us);
 /* True if id may be stored although nobody was told. */
 bool crash_model_may_exist(const struct crash_id *id);

@@ -130,10 +130,8 @@ static void hang_up(struct dialer *d)
 
 static void dial(struct dialer *all, struct dialer *d)
 {
-    bool is_ninth = waiting(all) == SP_ADMIN_CLIENTS_MAX;
     hang_up(d);
-    if (is_ninth)
-        is_ninth = waiting(all) == SP_ADMIN_CLIENTS_MAX;
+    bool is_ninth = waiting(all) == SP_ADMIN_CLIENTS_MAX;
     d->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     FUZZ_CHECK(d->fd >= 0);
     FUZZ_CHECK(connect(d->fd, (const struct sockaddr *)&at, sizeof at) == 0);

@@ -89,20 +89,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     memset(&p, 0, sizeof p);
     sp_config_init(&c, &places);
-    uint8_t *exact = fuzz_block(size);
-    memcpy(exact, data + 1, size - 1);
-    exact[size - 1] = '\0';
     if (data[0] % 3 == 0) {
         uint8_t *file = fuzz_copy(data + 1, size - 1);
         sp_config_take_file(&c, "fuzz.yaml", (const char *)file, size - 1, &p);
         free(file);
     } else {
-        take_lines(&c, (char *)exact, data[0] % 3 == 1, &p);
+        uint8_t *text = fuzz_block(size);
+        memcpy(text, data + 1, size - 1);
+        text[size - 1] = '\0';
+        take_lines(&c, (char *)text, data[0] % 3 == 1, &p);
+        free(text);
     }
     sp_config_check(&c, &p);
     check_problems(&p);
     check_values(&c);
     check_dump(&c);
-    free(exact);
     return 0;
 }

@@ -5,8 +5,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define FILE_MAX (RAWSTORE_MAP)
-
 static const char *const trees[SP_LMDB_TREES] = {"meta", "usr", "dev", "dedup", "box", "tomb", "share"};
 static const struct rawstore *last;
 
@@ -44,8 +42,8 @@ void rawstore_keep(struct rawstore *r)
     path_of(r, "data.mdb", path, sizeof path);
     FILE *f = fopen(path, "rb");
     FUZZ_CHECK(f != NULL);
-    r->file = fuzz_block(FILE_MAX);
-    r->file_len = fread(r->file, 1, FILE_MAX, f);
+    r->file = fuzz_block(RAWSTORE_MAP);
+    r->file_len = fread(r->file, 1, RAWSTORE_MAP, f);
     FUZZ_CHECK(r->file_len > 0);
     (void)fclose(f);
 }

@@ -62,7 +62,7 @@ static size_t first_from(const struct sp_agenda_level *l, size_t from)
 
 /* ---- nodes ---- */
 
-static void widen(struct sp_agenda *a)
+__attribute__((noinline)) static void widen(struct sp_agenda *a)
 {
     uint32_t cap = a->cap == 0 ? FIRST_CAP : 2 * a->cap;
     a->nodes = realloc(a->nodes, cap * sizeof *a->nodes);
@@ -171,14 +171,21 @@ static void go_to(struct sp_agenda *a, uint64_t epoch)
     }
 }
 
+/* Goes on to the next epoch that has an item, unless that is later than `until`.  Rare beside taking an item.
+ */
+__attribute__((noinline)) static bool go_on(struct sp_agenda *a, sp_time until)
+{
+    sp_time at = next_epochs(a);
+    if (a->n == 0 || at > until)
+        return false;
+    go_to(a, (uint64_t)at >> EPOCH_BITS);
+    return true;
+}
+
 bool sp_agenda_take(struct sp_agenda *a, sp_time until, struct sp_agenda_item *out)
 {
-    if (a->near.words == 0) {
-        sp_time at = next_epochs(a);
-        if (a->n == 0 || at > until)
-            return false;
-        go_to(a, (uint64_t)at >> EPOCH_BITS);
-    }
+    if (a->near.words == 0 && !go_on(a, until))
+        return false;
     size_t slot = first_slot(&a->near);
     uint32_t node = a->near.first[slot];
     struct sp_agenda_node *me = &a->nodes[node];

@@ -9,18 +9,40 @@
 #define ODD_A 0x9e3779b97f4a7c15u
 #define ODD_B 0xd1342543de82ef95u
 
-static uint64_t load(const uint8_t *p, size_t n)
-{
-    uint64_t v = 0;
-    memcpy(&v, p, n);
-    return v;
-}
-
 static uint64_t load8(const uint8_t *p)
 {
     uint64_t v;
     memcpy(&v, p, sizeof v);
     return v;
+}
+
+static uint64_t load4(const uint8_t *p)
+{
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+/* Fewer than 8 bytes, which would be too few for a call of memcpy; two steps may take the same ones. */
+static inline uint64_t load(const uint8_t *p, size_t n)
+{
+    if (n >= 4)
+        return load4(p) | load4(p + n - 4) << 8 * (n - 4);
+    if (n == 0)
+        return 0;
+    return p[0] | (uint64_t)p[n / 2] << 8 * (n / 2) | (uint64_t)p[n - 1] << 8 * (n - 1);
+}
+
+static inline void store(uint8_t *dst, uint64_t v, size_t n)
+{
+    if (n >= 4) {
+        const uint32_t first = (uint32_t)v, last = (uint32_t)(v >> 8 * (n - 4));
+        memcpy(dst, &first, sizeof first);
+        memcpy(dst + n - 4, &last, sizeof last);
+    } else {
+        for (size_t i = 0; i < n; i++)
+            dst[i] = (uint8_t)(v >> 8 * i);
+    }
 }
 
 /* Both halves of a product of 64 bits, without a type of 128. */
@@ -47,13 +69,6 @@ uint64_t sp_fastcrypto_hash(uint64_t seed, struct sp_view bytes)
     return fold(h ^ h >> 29 ^ other << 1, ODD_A);
 }
 
-static uint64_t load4(const uint8_t *p)
-{
-    uint32_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
 __extension__ typedef unsigned __int128 wide; /* gcc and clang have it on every machine of our kind */
 
 /* The halves of a product. */
@@ -78,34 +93,34 @@ static inline uint64_t take(uint64_t h, const uint8_t *p, size_t n)
     return h;
 }
 
+/* The parts as one row of blocks of 8 bytes, so that the cut between two of them does not matter. */
 static uint64_t hash_parts(uint64_t h, const struct sp_view *parts, size_t n)
 {
-    uint64_t total = 0; /* so that the cut between two parts does not matter */
-    uint8_t block[8];
+    uint64_t total = 0, rest = 0; /* rest: `filled` bytes of a block that is not full */
     size_t filled = 0;
     for (size_t i = 0; i < n; i++) {
         const uint8_t *p = parts[i].p;
         size_t left = parts[i].n;
         total += left;
-        while (left > 0) {
-            if (filled == 0) {
-                for (; left >= sizeof block; left -= sizeof block, p += sizeof block)
-                    h = fold(h ^ load8(p), ODD_B);
-            }
-            size_t taken = left < sizeof block - filled ? left : sizeof block - filled;
-            if (taken > 0)
-                memcpy(block + filled, p, taken);
+        if (left == 0)
+            continue;
+        if (filled > 0) {
+            size_t taken = left < 8 - filled ? left : 8 - filled;
+            rest |= load(p, taken) << 8 * filled;
             filled += taken;
             left -= taken;
             p += taken;
-            if (filled == sizeof block) {
-                h = fold(h ^ load8(block), ODD_B);
-                filled = 0;
-            }
+            if (filled < 8)
+                continue;
+            h = fold(h ^ rest, ODD_B);
         }
+        for (const uint8_t *end = p + left / 8 * 8; p < end; p += 8)
+            h = fold(h ^ load8(p), ODD_B);
+        rest = load(p, left % 8);
+        filled = left % 8;
     }
     if (filled > 0)
-        h = fold(h ^ load(block, filled), ODD_A);
+        h = fold(h ^ rest, ODD_A);
     return fold(h ^ total * ODD_B, ODD_A);
 }
 
@@ -116,9 +131,10 @@ static void spread(uint8_t *out, size_t n, uint64_t h)
         h = fold(h + ODD_B, ODD_A);
         memcpy(out + i, &h, 8);
     }
-    h = fold(h + ODD_B, ODD_A);
-    if (i < n)
+    if (i < n) {
+        h = fold(h + ODD_B, ODD_A);
         memcpy(out + i, &h, n - i);
+    }
 }
 
 static void product(uint8_t out[32], const uint8_t a[32], const uint8_t b[32])
@@ -149,7 +165,7 @@ static void x25519_base(void *self, uint8_t out[32], const uint8_t secret[32])
 }
 
 /* Of key and nonce. */
-static uint64_t pad_of(const uint8_t key[32], struct sp_view nonce)
+static inline uint64_t pad_of(const uint8_t key[32], struct sp_view nonce)
 {
     return take(take(ODD_A, key, 32), nonce.p, nonce.n);
 }
@@ -165,12 +181,17 @@ static void tag_of(uint64_t tag[2], uint64_t pad, struct sp_view ad, struct sp_v
 static void cover(uint8_t *dst, struct sp_view text, uint64_t pad)
 {
     size_t i = 0;
-    for (; i + 8 <= text.n; i += 8) {
-        uint64_t v = load8(text.p + i) ^ pad;
-        memcpy(dst + i, &v, 8);
+    for (; i + 16 <= text.n; i += 16) {
+        uint64_t two[2] = {load8(text.p + i) ^ pad, load8(text.p + i + 8) ^ pad};
+        memcpy(dst + i, two, sizeof two);
     }
-    for (; i < text.n; i++, pad >>= 8)
-        dst[i] = (uint8_t)(text.p[i] ^ pad);
+    if (i + 8 <= text.n) {
+        uint64_t v = load8(text.p + i) ^ pad;
+        memcpy(dst + i, &v, sizeof v);
+        i += 8;
+    }
+    if (i < text.n)
+        store(dst + i, load(text.p + i, text.n - i) ^ pad, text.n - i);
 }
 
 static void seal_any(uint8_t *dst, uint64_t pad, struct sp_view ad, struct sp_view text)
@@ -245,7 +266,7 @@ static void blake2b(void *self, uint8_t *out, size_t out_len, struct sp_view key
 static void siphash(void *self, uint8_t out[8], const uint8_t key[16], struct sp_view in)
 {
     (void)self;
-    uint64_t h = sp_fastcrypto_hash(load(key, 8) ^ load(key + 8, 8) * ODD_B, in);
+    uint64_t h = sp_fastcrypto_hash(load8(key) ^ load8(key + 8) * ODD_B, in);
     memcpy(out, &h, 8);
 }
 

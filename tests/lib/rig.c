@@ -226,9 +226,7 @@ static bool is_store_awake(const struct sp_rig *r)
 {
     int fd = sp_store_wake_fd(r->port);
     struct pollfd p = {.fd = fd, .events = POLLIN};
-    if (fd >= 0 && poll(&p, 1, 0) > 0)
-        return true;
-    return sp_store_deadline(r->port) <= r->now;
+    return fd >= 0 && poll(&p, 1, 0) > 0;
 }
 
 /* One point at which a gateway may die; true: it did. */
@@ -274,6 +272,15 @@ static bool pass_gateway(struct sp_rig *r, size_t *done)
     return !pass_point(r) && transmit_gateway(r);
 }
 
+/* When the gateway wants its next pass, if its store did so much in the last one. */
+static sp_time next_pass(const struct sp_rig *r, size_t done)
+{
+    if (done > 0 || is_store_awake(r))
+        return r->now;
+    sp_time store = sp_store_deadline(r->port), gateway = sp_gateway_deadline(r->gateway);
+    return store < gateway ? store : gateway;
+}
+
 void sp_rig_turn_gateway(struct sp_rig *r)
 {
     size_t done = 0;
@@ -282,11 +289,8 @@ void sp_rig_turn_gateway(struct sp_rig *r)
     do {
         if (!pass_gateway(r, &done))
             return;
-    } while (done > 0 || is_store_awake(r) || sp_gateway_deadline(r->gateway) <= r->now);
-    r->rest.wake_at = sp_gateway_deadline(r->gateway);
-    sp_time store = sp_store_deadline(r->port);
-    if (store < r->rest.wake_at)
-        r->rest.wake_at = store;
+        r->rest.wake_at = next_pass(r, done);
+    } while (r->rest.wake_at <= r->now);
     sp_rig_book(r, &r->rest, GATEWAY);
 }
 
@@ -603,7 +607,7 @@ static void fill_gateway_config(struct sp_rig *r)
 {
     struct sp_gateway_config *g = &r->cfg.gateway;
     sp_glass_init(&r->glass, r->crypto, r->cfg.is_quick ? NULL : see_gateway, r);
-    g->crypto = &r->glass.table;
+    g->crypto = r->cfg.is_quick ? r->crypto : &r->glass.table;
     sp_rig_draw_bytes(r, g->keys.secret, sizeof g->keys.secret);
     g->crypto->x25519_base(g->crypto->self, g->keys.public, g->keys.secret);
     g->keys.tokens.n = 1;

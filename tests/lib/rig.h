@@ -47,8 +47,8 @@ struct sp_rig_config {
     struct sp_gateway_config gateway; /* keys, crypto, seed and time are filled in when crypto is NULL */
     const struct sp_crypto *crypto;   /* of everybody; NULL: libsodium's */
     uint32_t token_life_s;            /* 0: a day */
-    bool is_quick; /* no tallies, no frames for filter and trace: for long runs that look with eyes of their
-                      own */
+    bool is_quick; /* no tallies, no frames for filter and trace, no count of X25519: for long runs that look
+                      with eyes of their own */
 };
 /* Called at a time or an event. */
 typedef void sp_rig_call(void *self);

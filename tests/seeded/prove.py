@@ -50,7 +50,7 @@ def narrow(bin_dir, hint, fault):
         result = runs.run(bin_dir, one, fault.name)
         if result.caught_by:
             return one, result
-    return hint, runs.Result("", "", 0, "")
+    return hint, runs.Result("", "", 0, "", None)
 
 
 def try_worlds(bin_dir, fault, hints, until):
@@ -64,7 +64,7 @@ def try_worlds(bin_dir, fault, hints, until):
         for seed, _, _ in runs.sim_failures(output)[:6]:
             hint = f"sim {seed}"
             result = runs.run(bin_dir, hint, fault.name)
-            if result.caught_by and not runs.run(bin_dir, hint, None).caught_by:
+            if result.caught_by and runs.run(bin_dir, hint, None).is_clean():
                 found.append((result.seconds, hint, result))
     return min(found, key=lambda f: f[0])[1:] if found else None
 
@@ -84,7 +84,7 @@ def search(bin_dir, fault, budget, seeds):
             result = runs.run(bin_dir, hint, fault.name)
             if result.caught_by and "*" in hint:
                 hint, result = narrow(bin_dir, hint, fault)
-            if result.caught_by and not runs.run(bin_dir, hint, None).caught_by:
+            if result.caught_by and runs.run(bin_dir, hint, None).is_clean():
                 return hint, result
     return None
 
@@ -122,11 +122,11 @@ def row(fault, found):
 
 
 def clean(bin_dir, faults, found):
-    """Runs of the product without a fault that are called a catch all the same."""
+    """Runs of the product without a fault that are called a catch all the same, or do not end well."""
     hints = sorted({found[f.name][0] for f in faults if found[f.name]})
     with ThreadPoolExecutor(AT_ONCE) as pool:
         results = pool.map(lambda h: runs.run(bin_dir, h, None), hints)
-        return len(hints), [(h, r) for h, r in zip(hints, results) if r.caught_by]
+        return len(hints), [(h, r) for h, r in zip(hints, results) if not r.is_clean()]
 
 
 def is_same(bin_dir, sim):
@@ -207,7 +207,7 @@ def main():
             store_hint(fault, found[fault.name][0])
     runs_n, wrong = clean(args.bin, faults, found)
     for hint, result in wrong:
-        print(f"WRONG: '{hint}' without a fault: {result.caught_by}: {result.sentence}")
+        print(f"WRONG: '{hint}' without a fault: exit {result.status}: {result.caught_by}: {result.sentence}")
     missed = [f.name for f in faults if not found[f.name]]
     good = not missed and not wrong
     if args.same:
@@ -220,7 +220,7 @@ def main():
     if missed:
         print("not caught: " + " ".join(missed))
     print(f"{len(faults) - len(missed)} of {len(faults)} seeded faults caught; the same {runs_n} runs without a fault: "
-          f"{len(wrong)} caught")
+          f"{len(wrong)} wrong")
     sys.exit(0 if good else 1)
 
 

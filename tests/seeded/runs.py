@@ -24,11 +24,16 @@ TRAPS = {signal.SIGILL: "trap", signal.SIGTRAP: "trap"}
 
 
 class Result:
-    def __init__(self, caught_by, sentence, seconds, tried):
+    def __init__(self, caught_by, sentence, seconds, tried, status):
         self.caught_by = caught_by  # "" when it was no catch
         self.sentence = sentence
         self.seconds = seconds
         self.tried = tried  # in words: "1 world", "300 images"
+        self.status = status  # exit status; None: it hung
+
+    def is_clean(self):
+        """Whether the run ended well: a hang or a crash is no catch, and not that either."""
+        return self.status == 0 and not self.caught_by
 
 
 def _children(pid):
@@ -99,7 +104,8 @@ def sim_failures(output):
 def _sim(bin_dir, words, fault):
     status, output, seconds = start([bin_dir / "sim_seeded", "--runs", "1", "--from", words[0]], fault)
     found = sim_failures(output) if status == 1 else []
-    return Result(found[0][1], found[0][2], seconds, "1 world") if found else Result("", "", seconds, "1 world")
+    _, judge, sentence = found[0] if found else (0, "", "")
+    return Result(judge, sentence, seconds, "1 world", status)
 
 
 def _crash(bin_dir, fault, name, args, tried):
@@ -108,10 +114,10 @@ def _crash(bin_dir, fault, name, args, tried):
     found = re.search(r"^(LOST|CORRUPT|FOUND|ENDLESS): (.*)$", output, re.M)
     count = re.search(r"^(\d+) images", output, re.M)
     if status != 1 or not found:
-        return Result("", "", seconds, tried)
+        return Result("", "", seconds, tried, status)
     if name == "crash, images" and count:
         tried = f"{count.group(1)} images"
-    return Result(name, found.group(0), seconds, tried)
+    return Result(name, found.group(0), seconds, tried, status)
 
 
 def _criterion(bin_dir, words, fault, kind):
@@ -123,8 +129,8 @@ def _criterion(bin_dir, words, fault, kind):
     said = re.search(r"^\[----\] .*: Assertion Failed\n(?:\[----\]\s*\n)?\[----\]   (\S.*)$", output, re.M)
     said = said or re.search(r"^(\S.* \(\w+\.[ch]:\d+: .*\))$", output, re.M)
     if status in (None, 0) or not failed or not said:
-        return Result("", "", seconds, "1 test")
-    return Result(kind, f"{failed.group(1).split('::')[-1]}: {said.group(1)}", seconds, "1 test")
+        return Result("", "", seconds, "1 test", status)
+    return Result(kind, f"{failed.group(1).split('::')[-1]}: {said.group(1)}", seconds, "1 test", status)
 
 
 def run(bin_dir, hint, fault):

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CHUNK 256U /* messages of one allocation */
+
 struct box { /* of one user, over seqs from 1 on */
     struct slot {
         struct sim_message *message;
@@ -19,8 +21,8 @@ struct box { /* of one user, over seqs from 1 on */
 struct sim_book {
     struct sim_book_config cfg;
     struct box *boxes;
-    struct sim_message **all; /* in the order of being sent */
-    size_t all_n, all_cap;
+    struct sim_message **chunks; /* all messages in the order of being sent, CHUNK in each */
+    size_t all_n;
     struct sim_message **table; /* open addressing by identity */
     size_t table_n, table_cap;
     size_t open; /* messages of ours whose end their sender does not know */
@@ -42,11 +44,11 @@ struct sim_book *sim_book_create(const struct sim_book_config *cfg)
 void sim_book_destroy(struct sim_book **book)
 {
     struct sim_book *b = *book;
-    for (size_t i = 0; i < b->all_n; i++)
-        free(b->all[i]);
+    for (size_t i = 0; i < b->all_n; i += CHUNK)
+        free(b->chunks[i / CHUNK]);
     for (unsigned i = 0; i < b->cfg.users; i++)
         free(b->boxes[i].slots);
-    free(b->all);
+    free(b->chunks);
     free(b->table);
     free(b->boxes);
     free(b);
@@ -82,20 +84,30 @@ struct sim_message *sim_book_find(struct sim_book *b, uint32_t device, struct sp
     return *place(b->table, b->table_cap, device, id);
 }
 
+/* Room for CHUNK more; what is there stays where it is. */
+static void add_chunk(struct sim_book *b)
+{
+    size_t n = b->all_n / CHUNK;
+    b->chunks = realloc(b->chunks, (n + 1) * sizeof(struct sim_message *));
+    SP_ENSURE(b->chunks != NULL);
+    b->chunks[n] = malloc(CHUNK * sizeof(struct sim_message));
+    SP_ENSURE(b->chunks[n] != NULL);
+}
+
+static struct sim_message *message_at(const struct sim_book *b, size_t i)
+{
+    return &b->chunks[i / CHUNK][i % CHUNK];
+}
+
 static struct sim_message *add(struct sim_book *b, const struct sim_message *m)
 {
     if (2 * b->table_n >= b->table_cap)
         widen(b);
-    if (b->all_n == b->all_cap) {
-        b->all_cap = b->all_cap == 0 ? 256 : 2 * b->all_cap;
-        b->all = realloc(b->all, b->all_cap * sizeof(struct sim_message *));
-        SP_ENSURE(b->all != NULL);
-    }
-    struct sim_message *copy = malloc(sizeof *copy);
-    SP_ENSURE(copy != NULL);
+    if (b->all_n % CHUNK == 0)
+        add_chunk(b);
+    struct sim_message *copy = message_at(b, b->all_n);
     *copy = *m;
-    copy->serial = (uint32_t)b->all_n;
-    b->all[b->all_n++] = copy;
+    copy->serial = (uint32_t)b->all_n++;
     struct sim_message **at = place(b->table, b->table_cap, m->device, m->msgid);
     b->table_n += *at == NULL;
     *at = copy;
@@ -315,8 +327,8 @@ bool sim_book_is_settled(const struct sim_book *b)
 const struct sim_message *sim_book_unsettled(const struct sim_book *b)
 {
     for (size_t i = 0; i < b->all_n; i++) {
-        if (!is_ended(b->all[i]))
-            return b->all[i];
+        if (!is_ended(message_at(b, i)))
+            return message_at(b, i);
     }
     return NULL;
 }
@@ -332,7 +344,7 @@ void sim_book_close(struct sim_book *b)
             SP_ENSURE_SAY(slot_of(box, seq)->is_kept, "seq %u of user %u reached nobody", seq, user);
     }
     for (size_t i = 0; i < b->all_n; i++) {
-        const struct sim_message *m = b->all[i];
+        const struct sim_message *m = message_at(b, i);
         bool may_be_gone = b->cfg.may_end && m->is_forgotten; /* nobody asks how it ended */
         SP_ENSURE_SAY(m->told == 0 || m->is_kept || m->told >= SP_STATE_ENDED || may_be_gone,
                       "message %u was accepted and reached nobody (G1)", m->serial);

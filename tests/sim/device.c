@@ -2,12 +2,12 @@
  */
 #include "device.h"
 
+#include "clientnote.h"
 #include "ensure.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define BLOB_MAX      1024
 #define STOP_US       SP_SECOND
@@ -23,28 +23,60 @@ static sp_time now_of(const struct sim_device *d)
 
 /* ---- its history ---- */
 
-/* Notes an event of this device; what the kind needs beside is in `e`. */
-static void note(const struct sim_device *d, struct sp_history_event e)
+/* An event of this device. */
+static struct sp_history_event begin(const struct sim_device *d, enum sp_history_kind kind)
 {
-    e.at_us = sp_rig_unix_s(d->scene->rig) * 1000000 + now_of(d) % SP_SECOND;
-    e.user = (struct sp_view){(const uint8_t *)d->user_name, strlen(d->user_name)};
-    e.device = d->id;
-    sim_record_note(d->scene->record, d->number, &e);
+    return (struct sp_history_event){.kind = kind, .user = d->me, .device = d->id};
+}
+
+static void note(const struct sim_device *d, struct sp_history_event *e)
+{
+    e->at_us = sp_rig_unix_s(d->scene->rig) * 1000000 + now_of(d) % SP_SECOND;
+    sim_record_note(d->scene->record, d->number, e);
 }
 
 static void note_run(const struct sim_device *d)
 {
     const struct sp_local_state *s = &d->local.state;
-    note(d, (struct sp_history_event){.kind = SP_HISTORY_RUN,
-                                      .epoch = s->epoch.v,
-                                      .seq = s->cursor.v,
-                                      .msgid = s->last.v,
-                                      .install = d->number + 1});
+    struct sp_history_event e = begin(d, SP_HISTORY_RUN);
+    e.epoch = s->epoch.v;
+    e.seq = s->cursor.v;
+    e.msgid = s->last.v;
+    e.install = d->number + 1;
+    note(d, &e);
 }
 
-static uint64_t hash_of(const struct sim_device *d, struct sp_view to, struct sp_view body)
+static void note_sent(const struct sim_device *d, const struct sp_outgoing *m, struct sp_msgid id)
 {
-    return sp_history_hash(sp_rig_crypto(d->scene->rig), to, body);
+    struct sp_history_event e = begin(d, SP_HISTORY_SEND);
+    e.msgid = id.v;
+    e.peer = m->to;
+    e.hash = sp_history_hash(sp_rig_crypto(d->scene->rig), m->to, m->body);
+    e.len = (uint32_t)m->body.n;
+    e.flags = m->flags;
+    note(d, &e);
+}
+
+/* What the client tells the app. */
+static void note_event(const struct sim_device *d, const struct sp_client_event *ev)
+{
+    struct sp_history_event e = begin(d, SP_HISTORY_NONE);
+    if (sp_clientnote_make(ev, d->local.state.epoch.v, sp_rig_crypto(d->scene->rig), &e))
+        note(d, &e);
+}
+
+static void note_kept(const struct sim_device *d, uint32_t upto)
+{
+    struct sp_history_event e = begin(d, SP_HISTORY_KEPT);
+    e.seq = upto;
+    e.epoch = d->local.state.epoch.v;
+    note(d, &e);
+}
+
+static void note_end(const struct sim_device *d)
+{
+    struct sp_history_event e = begin(d, SP_HISTORY_END);
+    note(d, &e);
 }
 
 struct sp_view sim_device_user(uint32_t user, char name[SIM_NAME_MAX])
@@ -102,12 +134,7 @@ static void submit(struct sim_device *d, sp_time now)
         return;
     }
     d->submitted++;
-    note(d, (struct sp_history_event){.kind = SP_HISTORY_SEND,
-                                      .msgid = m.msgid.v,
-                                      .peer = out.to,
-                                      .hash = hash_of(d, out.to, out.body),
-                                      .len = m.len,
-                                      .flags = out.flags});
+    note_sent(d, &out, m.msgid);
     sim_book_sent(d->scene->book, &m);
     add_open(d, sim_book_find(d->scene->book, d->number, m.msgid));
     sim_note_say(&d->scene->note, now, "%s submits message %u (%" PRIx64 ", %u bytes%s) to %s", WHO(d),
@@ -127,7 +154,6 @@ static void take_receipt(struct sim_device *d, const struct sp_client_event *ev,
     struct sim_message *m = own(d, ev->msgid);
     bool is_restarted = m->sent_at <= d->started_at;
     sim_note_say(&d->scene->note, now, "%s is told: message %u state %u", WHO(d), m->serial, ev->state);
-    note(d, (struct sp_history_event){.kind = SP_HISTORY_TOLD, .msgid = m->msgid.v, .state = ev->state});
     sim_book_told(d->scene->book, m, ev->state, is_restarted, now);
     if (ev->state >= SP_STATE_DELIVERED)
         remove_open(d, m);
@@ -144,7 +170,6 @@ static void take_failure(struct sim_device *d, const struct sp_client_event *ev,
 {
     struct sim_message *m = own(d, ev->msgid);
     sim_note_say(&d->scene->note, now, "%s is told: message %u failed, code %d", WHO(d), m->serial, ev->code);
-    note(d, (struct sp_history_event){.kind = SP_HISTORY_FAILED, .msgid = m->msgid.v, .code = ev->code});
     sim_book_failed(d->scene->book, m, ev->code, now);
     remove_open(d, m);
 }
@@ -162,9 +187,12 @@ static void take_status(struct sim_device *d, const struct sp_client_event *ev, 
 
 /* ---- messages for it ---- */
 
+/* What this process has noted before is still true. */
 static void persist(struct sim_device *d, uint32_t upto)
 {
-    note(d, (struct sp_history_event){.kind = SP_HISTORY_KEPT, .seq = upto, .epoch = d->local.state.epoch.v});
+    if (upto <= d->noted)
+        return;
+    note_kept(d, d->noted = upto);
     for (uint32_t seq = d->persisted + 1; seq <= upto; seq++)
         sim_book_kept(d->scene->book, d->user, seq);
     if (d->persisted < upto)
@@ -205,10 +233,11 @@ static void take_seqs(struct sim_device *d, uint32_t lo, uint32_t hi, sp_time no
 /* Number in the book of a sender's device, and whether it is one of ours. */
 static uint32_t sender_of(const struct sim_device *d, const struct sp_client_event *ev, bool *is_foreign)
 {
-    char name[SP_USER_MAX + 1] = "";
-    memcpy(name, ev->from.id.p, ev->from.id.n);
-    uint32_t user = (uint32_t)strtoul(name + 1, NULL, 10);
-    *is_foreign = name[0] != 'u';
+    const struct sp_view name = ev->from.id;
+    uint32_t user = 0;
+    for (size_t i = 1; i < name.n && name.p[i] >= '0' && name.p[i] <= '9'; i++)
+        user = user * 10 + name.p[i] - '0';
+    *is_foreign = name.p[0] != 'u';
     return (*is_foreign ? 1u << 30 : 0) + user * d->scene->devices_of_user + ev->device - 1;
 }
 
@@ -216,15 +245,6 @@ static void take_message(struct sim_device *d, const struct sp_client_event *ev,
 {
     bool is_foreign;
     uint32_t sender = sender_of(d, ev, &is_foreign);
-    struct sp_view me = {(const uint8_t *)d->user_name, strlen(d->user_name)};
-    note(d, (struct sp_history_event){.kind = SP_HISTORY_HANDED,
-                                      .peer = ev->from.id,
-                                      .peer_device = ev->device,
-                                      .msgid = ev->msgid.v,
-                                      .seq = ev->seq.v,
-                                      .epoch = d->local.state.epoch.v,
-                                      .hash = hash_of(d, me, ev->body),
-                                      .len = (uint32_t)ev->body.n});
     const struct sim_message *m = sim_book_handed(d->scene->book, d->user, sender, is_foreign, ev);
     sim_note_say(&d->scene->note, now, "%s is handed seq %u: message %u", WHO(d), ev->seq.v, m->serial);
     take_seqs(d, ev->seq.v, ev->seq.v, now);
@@ -234,11 +254,6 @@ static void take_skip(struct sim_device *d, const struct sp_client_event *ev, sp
 {
     sim_note_say(&d->scene->note, now, "%s is told: seqs %u to %u will not come, reason %u", WHO(d), ev->lo.v,
                  ev->hi.v, ev->why);
-    note(d, (struct sp_history_event){.kind = SP_HISTORY_SKIPPED,
-                                      .seq = ev->lo.v,
-                                      .hi = ev->hi.v,
-                                      .epoch = d->local.state.epoch.v,
-                                      .code = ev->why});
     sim_book_skipped(d->scene->book, d->user, ev);
     take_seqs(d, ev->lo.v, ev->hi.v, now);
 }
@@ -333,8 +348,10 @@ static void after(void *self, sp_time now)
         if (!d->scene->is_calm)
             submit(d, now);
     }
-    while (sp_client_poll(d->client, &ev, now) == 0)
+    while (sp_client_poll(d->client, &ev, now) == 0) {
+        note_event(d, &ev);
         take_event(d, &ev, now);
+    }
     if (d->keep_due <= now)
         keep(d, now);
 }
@@ -351,7 +368,7 @@ struct sim_device *sim_device_create(struct sim_scene *scene, uint32_t number, u
     d->number = number;
     d->user = user;
     d->id = id;
-    (void)sim_device_user(user, d->user_name);
+    d->me = sim_device_user(user, d->user_name);
     (void)snprintf(d->name, sizeof d->name, "u%u.%u", user, id);
     d->endpoint = sp_rig_add(scene->rig, &ops, d);
     sp_rig_trace_name(scene->rig, d->endpoint, d->name);
@@ -386,7 +403,7 @@ void sim_device_start(struct sim_device *d)
     size_t len = sp_rig_blob(d->scene->rig, d->user_name, d->id, 3, blob, sizeof blob);
     struct sp_client_config cfg = {.crypto = sp_rig_glass(d->scene->rig, d->endpoint),
                                    .local = &d->local.table,
-                                   .user = {{(const uint8_t *)d->user_name, strlen(d->user_name)}},
+                                   .user = {d->me},
                                    .device = d->id,
                                    .blob = {blob, len},
                                    .unix_s = sp_rig_unix_s(d->scene->rig) + d->clock_off_s,
@@ -405,7 +422,7 @@ void sim_device_start(struct sim_device *d)
     d->processes++;
     d->started_at = now;
     note_run(d);
-    d->handed = d->kept = d->local.state.cursor.v;
+    d->handed = d->kept = d->noted = d->local.state.cursor.v;
     if (d->is_new && d->local.state.epoch.v != 0) {
         sim_book_joined(d->scene->book, d->user, d->handed);
         d->persisted = d->handed;
@@ -463,7 +480,7 @@ static void finish_stop(void *self)
     d->local.fail = 0;
     SP_ENSURE(d->local.table.sync(&d->local) == 0);
     d->local.fail = fail;
-    note(d, (struct sp_history_event){.kind = SP_HISTORY_END});
+    note_end(d);
     end(d);
 }
 

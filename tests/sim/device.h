@@ -30,6 +30,7 @@ struct sim_device {
     struct sim_scene *scene;
     uint32_t number, user, id; /* id: 1.. within the user */
     char name[16], user_name[SIM_NAME_MAX];
+    struct sp_view me; /* user_name */
     int endpoint;
     struct sp_dice dice;
     struct sp_losslocal local;
@@ -47,6 +48,7 @@ struct sim_device {
     bool is_new;        /* it was handed nothing yet: the mailbox may have begun long ago */
     uint32_t handed;    /* in this process, or the cursor that it began with */
     uint32_t persisted; /* in the app's database */
+    uint32_t noted;     /* of that, in this process's history */
     uint32_t kept;      /* told to the library */
     sp_time send_due, keep_due;
     struct sim_message **open; /* of this device, not ended */

@@ -147,9 +147,10 @@ static void print_frames(const struct sp_rig_packet *p)
 static uint64_t end_of(const struct sp_rig_packet *p)
 {
     uint64_t v = 0;
-    size_t n = p->len < sizeof v ? p->len : sizeof v;
-    if (n > 0)
-        memcpy(&v, p->p + p->len - n, n);
+    if (p->len >= sizeof v)
+        memcpy(&v, p->p + p->len - sizeof v, sizeof v);
+    else if (p->len > 0)
+        memcpy(&v, p->p, p->len);
     return v;
 }
 

@@ -5,6 +5,7 @@
 #include "device.h"
 #include "ensure.h"
 #include "fastcrypto.h"
+#include "gatenote.h"
 #include "hostile.h"
 #include "refuse.h"
 #include "svc_receipt.h"
@@ -181,49 +182,27 @@ static bool look(struct world *w)
 
 /* ---- what the gateway notes ---- */
 
-static void note_gateway(struct sim_scene *scene, struct sp_history_event e)
+static void note_gateway(struct sim_scene *scene, struct sp_history_event *e)
 {
     sp_time now = sp_rig_now(scene->rig);
-    if (!scene->has_gateway_log)
-        return;
-    e.at_us = sp_rig_unix_s(scene->rig) * 1000000 + now % SP_SECOND;
-    sim_record_note(scene->record, scene->gateway_file, &e);
+    e->at_us = sp_rig_unix_s(scene->rig) * 1000000 + now % SP_SECOND;
+    sim_record_note(scene->record, scene->gateway_file, e);
 }
 
 void sim_world_note_start(struct sim_scene *scene)
 {
-    note_gateway(scene, (struct sp_history_event){.kind = SP_HISTORY_START});
+    struct sp_history_event e = {.kind = SP_HISTORY_START};
+    if (scene->has_gateway_log)
+        note_gateway(scene, &e);
 }
 
-static uint64_t read_hash(const uint8_t *p)
+static void witness(void *self, const struct sp_witness_event *w)
 {
-    uint64_t v = 0;
-    for (size_t i = 0; p != NULL && i < 8; i++)
-        v = v << 8 | p[i];
-    return v;
-}
-
-static void witness(void *self, const struct sp_witness_event *e)
-{
-    static const enum sp_history_kind kinds[] = {
-        [SP_WITNESS_STORED] = SP_HISTORY_STORED,
-        [SP_WITNESS_REFUSED] = SP_HISTORY_REFUSED,
-        [SP_WITNESS_CONFIRMED] = SP_HISTORY_CONFIRMED,
-        [SP_WITNESS_ENDED] = SP_HISTORY_ENDED,
-    };
-    note_gateway(self, (struct sp_history_event){.kind = kinds[e->kind],
-                                                 .user = e->from.user.id,
-                                                 .device = e->from.device,
-                                                 .peer = e->mailbox,
-                                                 .msgid = e->from.msgid.v,
-                                                 .epoch = e->epoch.v,
-                                                 .commit = e->commit,
-                                                 .hash = read_hash(e->hash),
-                                                 .seq = e->seq.v,
-                                                 .hi = e->hi.v,
-                                                 .state = e->state,
-                                                 .code = e->code,
-                                                 .is_repeat = e->is_repeat});
+    struct sim_scene *scene = self;
+    if (!scene->has_gateway_log)
+        return;
+    struct sp_history_event e = sp_gatenote_make(w);
+    note_gateway(scene, &e);
 }
 
 /* ---- making ---- */

@@ -191,3 +191,25 @@ Test(story, a_pull_without_an_answer_comes_again, .fini = end)
     sp_phone_destroy(&a);
     sp_phone_destroy(&b);
 }
+
+/* Seven of ten requests to the store fail.  A cursor that wanted no answer and was not noted is stated again,
+ * though nothing else comes that could carry it. */
+Test(story, a_confirmation_that_was_not_noted_comes_again, .fini = end)
+{
+    struct sp_rig_config cfg = {.seed = 1,
+                                .store = "fault:1:mem:",
+                                .net = {.delay_us = 20000},
+                                .limits.faults = {.set = true, .failed = 700}};
+    rig = sp_rig_create(&cfg);
+    struct sp_phone *a = sp_phone_create(rig, "a", 1, true), *b = sp_phone_create(rig, "b", 1, true);
+    sp_phone_connect(a);
+    sp_phone_connect(b);
+    sp_rig_run(rig, 120 * SP_SECOND);
+    uint64_t refused = sp_rig_stats(rig).acks_refused;
+    for (int i = 0; i < 20; i++)
+        sp_phone_wait_state(a, sp_phone_send_four(a, "b", "x"), SP_STATE_DELIVERED, 300 * SP_SECOND);
+    cr_assert_eq(b->got_n, (size_t)20);
+    cr_assert_gt(sp_rig_stats(rig).acks_refused, refused);
+    sp_phone_destroy(&a);
+    sp_phone_destroy(&b);
+}

@@ -16,6 +16,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get("TESTED_BIN", os.path.join(ROOT, "build", "release", "bin"))
 WRAP = os.environ.get("TESTED_WRAP", "").split()  # such as valgrind and its options
+READY = r"ready .*listen=\"?127\.0\.0\.1:(\d+)"  # what sampand says when it serves, with its port
 
 
 class Failed(Exception):
@@ -126,16 +127,21 @@ class Rig:
               f"sampan {' '.join(args)}: exit {done.returncode}, not {expect}: {done.stderr.decode()[-2000:]}")
         return done.stdout
 
-    def gateway(self, *more):
-        """Starts sampand; the port is chosen by the system the first time and kept for restarts."""
-        listen = f"127.0.0.1:{self.port or 0}"
-        p = Process(self, "sampand", [self.tool("sampand"), "--listen", listen, "--store", "lmdb:" + self.path("store"),
-                                      "--keys", self.path("keys"), "--admin", self.path("admin"),
-                                      "--set", "store.map_size=1GiB", "--history",
-                                      self.history("gateway"), *more], wrap=True)
-        found = p.wait_line(r"ready .*listen=\"?127\.0\.0\.1:(\d+)", 60)
-        self.port = int(found.group(1))
+    def gateway_args(self, *more, store="store", history="gateway", map_size="1GiB"):
+        """The command line of sampand; its port is the one that the system chose for the first one."""
+        return [self.tool("sampand"), "--listen", f"127.0.0.1:{self.port or 0}", "--store", "lmdb:" + self.path(store),
+                "--keys", self.path("keys"), "--admin", self.path("admin"), "--set", f"store.map_size={map_size}",
+                "--history", self.history(history), *more]
+
+    def start_gateway(self, args, seconds):
+        """Starts sampand, waits so long until it serves, and keeps its port for restarts."""
+        p = Process(self, "sampand", args, wrap=True)
+        self.port = int(p.wait_line(READY, seconds).group(1))
         return p
+
+    def gateway(self, *more):
+        """Starts sampand with these further options."""
+        return self.start_gateway(self.gateway_args(*more), 60)
 
     def drop(self, *args):
         """Starts sampan-drop toward the gateway and returns (process, port)."""

@@ -9,7 +9,7 @@
 #include "args.h"
 #include "cmd.h"
 #include "exit.h"
-#include "historyfile.h"
+#include "historyread.h"
 #include "verify.h"
 
 #define PROGRAM "sampan verify"
@@ -112,7 +112,7 @@ static int take(void *self, const struct sp_history_event *e, uint32_t line)
 }
 
 /* What a file that could not be taken means. */
-static int tell_trouble(const char *path, int rc, const struct sp_historyfile_result *r)
+static int tell_trouble(const char *path, int rc, const struct sp_historyread_result *r)
 {
     if (rc == SP_EMALFORMED) {
         (void)fprintf(stderr, PROGRAM ": %s:%" PRIu32 ": damaged: %s\n", path, r->bad_line, r->reason);
@@ -140,17 +140,17 @@ static int note_start(void *self, const struct sp_history_event *e, uint32_t lin
 
 static bool is_gateway(const char *path)
 {
-    struct sp_historyfile_result r;
+    struct sp_historyread_result r;
     bool is = false;
-    (void)sp_historyfile_read(path, note_start, &is, &r);
+    (void)sp_historyread_file(path, note_start, &is, &r);
     return is;
 }
 
 static int read_one(struct checking *c)
 {
-    struct sp_historyfile_result r;
+    struct sp_historyread_result r;
     const char *path = c->files[c->file];
-    int rc = sp_historyfile_read(path, take, c, &r);
+    int rc = sp_historyread_file(path, take, c, &r);
     if (rc != 0)
         return tell_trouble(path, rc, &r);
     if (r.is_torn)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clientnote.h"
 #include "crypto_sodium.h"
 #include "sys.h"
 
@@ -34,11 +35,6 @@ static uint64_t epoch_of(const struct sp_diary *d)
 {
     struct sp_local_state s;
     return d->local->load(d->local->self, &s) == 0 ? s.epoch.v : 0;
-}
-
-static uint64_t hash_of(struct sp_view to, struct sp_view body)
-{
-    return sp_history_hash(sp_crypto_sodium(), to, body);
 }
 
 int sp_diary_open(struct sp_diary *d, const char *path, uint8_t want, const struct sp_tokenfile *token,
@@ -82,25 +78,11 @@ void sp_diary_sent(struct sp_diary *d, const struct sp_outgoing *m, struct sp_ms
     struct sp_history_event e = begin(d, SP_HISTORY_SEND);
     e.msgid = id.v;
     e.peer = m->to;
-    e.hash = hash_of(m->to, m->body);
+    e.hash = sp_history_hash(sp_crypto_sodium(), m->to, m->body);
     e.len = (uint32_t)m->body.n;
     e.flags = m->flags;
     e.state = d->want;
     note(d, &e);
-}
-
-static void describe_message(const struct sp_diary *d, const struct sp_client_event *ev,
-                             struct sp_history_event *e)
-{
-    e->kind = SP_HISTORY_HANDED;
-    e->peer = ev->from.id;
-    e->peer_device = ev->device;
-    e->msgid = ev->msgid.v;
-    e->seq = ev->seq.v;
-    e->len = (uint32_t)ev->body.n;
-    e->epoch = epoch_of(d);
-    if (ev->group.n == 0)
-        e->hash = hash_of(e->user, ev->body);
 }
 
 void sp_diary_event(struct sp_diary *d, const struct sp_client_event *ev)
@@ -108,46 +90,8 @@ void sp_diary_event(struct sp_diary *d, const struct sp_client_event *ev)
     if (!is_on(d))
         return;
     struct sp_history_event e = begin(d, SP_HISTORY_NONE);
-    e.msgid = ev->msgid.v;
-    switch (ev->kind) {
-    case SP_CLIENT_STATUS:
-        e.seq = ev->seq.v; /* and the state, as in a receipt */
-        e.kind = SP_HISTORY_TOLD;
-        e.state = ev->state;
-        e.is_repeat = true;
-        if (ev->state == SP_STATE_UNKNOWN)
-            return;
-        break;
-    case SP_CLIENT_RECEIPT:
-        e.kind = SP_HISTORY_TOLD;
-        e.state = ev->state;
-        break;
-    case SP_CLIENT_FAILED:
-        e.kind = SP_HISTORY_FAILED;
-        e.code = ev->code;
-        break;
-    case SP_CLIENT_UNKNOWN:
-        e.kind = SP_HISTORY_GAVEUP;
-        break;
-    case SP_CLIENT_MESSAGE:
-        describe_message(d, ev, &e);
-        break;
-    case SP_CLIENT_SKIPPED:
-        e.kind = SP_HISTORY_SKIPPED;
-        e.seq = ev->lo.v;
-        e.hi = ev->hi.v;
-        e.code = ev->why;
-        e.epoch = epoch_of(d);
-        break;
-    case SP_CLIENT_RESYNC:
-        e.kind = SP_HISTORY_RESYNC;
-        e.seq = ev->lo.v;
-        e.epoch = epoch_of(d);
-        break;
-    default: /* the connection's business */
-        return;
-    }
-    note(d, &e);
+    if (sp_clientnote_make(ev, epoch_of(d), sp_crypto_sodium(), &e))
+        note(d, &e);
 }
 
 void sp_diary_kept(struct sp_diary *d, struct sp_seq upto)

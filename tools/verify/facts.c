@@ -65,6 +65,12 @@ static struct sp_rows_key hash_of(struct sp_view name)
     return k;
 }
 
+static bool is_named(const struct sp_verify *v, uint32_t user, struct sp_view name)
+{
+    const struct sp_fact_user *u = sp_facts_user_at(v, user);
+    return u->len == name.n && memcmp(u->name, name.p, name.n) == 0;
+}
+
 uint32_t sp_facts_user(struct sp_verify *v, struct sp_view name)
 {
     struct sp_rows_key k = hash_of(name);
@@ -73,30 +79,40 @@ uint32_t sp_facts_user(struct sp_verify *v, struct sp_view name)
         uint32_t place = get(v, &v->users, k.a, k.b, &is_new);
         if (place == SP_ROWS_NONE)
             return place;
-        struct sp_fact_user *u = sp_facts_user_at(v, place);
         if (is_new) {
+            struct sp_fact_user *u = sp_facts_user_at(v, place);
             u->len = (uint8_t)name.n;
             memcpy(u->name, name.p, name.n);
-            return place;
         }
-        if (u->len == name.n && memcmp(u->name, name.p, name.n) == 0)
+        if (is_named(v, place, name))
             return place;
     }
 }
 
+static void begin_device(struct sp_verify *v, uint32_t place, struct sp_view name)
+{
+    struct sp_fact_device *d = sp_facts_device_at(v, place);
+    d->user = sp_facts_user(v, name);
+    d->mailbox = d->order_mailbox = SP_ROWS_NONE;
+}
+
 uint32_t sp_facts_device(struct sp_verify *v, struct sp_view name, uint32_t number)
 {
-    bool is_new;
-    uint32_t user = sp_facts_user(v, name);
-    if (user == SP_ROWS_NONE)
-        return user;
-    uint32_t place = get(v, &v->devices, user, number, &is_new);
-    if (place != SP_ROWS_NONE && is_new) {
-        struct sp_fact_device *d = sp_facts_device_at(v, place);
-        d->user = user;
-        d->mailbox = d->order_mailbox = SP_ROWS_NONE;
+    struct sp_rows_key k = hash_of(name);
+    k.b = k.b << 32 | number;
+    for (;; k.b += (uint64_t)1 << 32) {
+        bool is_new;
+        uint32_t place = get(v, &v->devices, k.a, k.b, &is_new);
+        if (place == SP_ROWS_NONE)
+            return place;
+        if (is_new)
+            begin_device(v, place, name);
+        uint32_t user = sp_facts_device_at(v, place)->user;
+        if (user == SP_ROWS_NONE) /* there was no memory for it */
+            return SP_ROWS_NONE;
+        if (is_named(v, user, name))
+            return place;
     }
-    return place;
 }
 
 uint32_t sp_facts_mailbox(struct sp_verify *v, uint32_t user, uint64_t epoch, uint32_t unnamed)

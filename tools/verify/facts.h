@@ -22,7 +22,7 @@ struct sp_fact_user {
 };
 
 struct sp_fact_device {
-    struct sp_rows_key key; /* user, number */
+    struct sp_rows_key key; /* as of its user, but with the number below the length's 32 bits */
     uint32_t user, runs;
     uint64_t install;
     uint32_t store; /* counts its installed stores */

@@ -1,6 +1,6 @@
 /* What happened, as one event: an app's client or a gateway says it at the moment at which it happens.  Also
- * the line of text that an event is in a history file (docs/history.md).  No files here, and no judgment:
- * that is verify.h.
+ * the line of text that an event is in a history file (docs/history.md); historyread.h reads it again.  No
+ * files here, and no judgment: that is verify.h.
  *
  * A cause (SEND, KEPT, STORED, REFUSED, CONFIRMED, ENDED) is noted before anything that follows from it can
  * leave the process; an effect (TOLD, FAILED, HANDED...) as soon as it is seen.  So the order of two events
@@ -73,18 +73,9 @@ struct sp_history_event {
 #define SP_HISTORY_LINE_MAX 1536 /* bytes of a line with its line feed; an encoded event always fits */
 
 /* Writes the event as one line, ended by a line feed, into dst (cap >= SP_HISTORY_LINE_MAX); returns its
- * length.  The event must be of a known kind, with user and peer of at most SP_USER_MAX bytes. */
+ * length.  The event must be of a known kind, with user and peer of at most SP_USER_MAX bytes; a commit above
+ * INT64_MAX is written, but refused by readers. */
 size_t sp_history_encode(const struct sp_history_event *e, char *dst, size_t cap);
-
-/* The room for the names of a decoded event. */
-struct sp_history_names {
-    uint8_t user[SP_USER_MAX], peer[SP_USER_MAX];
-};
-/* Reads one line of len bytes, without its line feed.  *e points into *names.  Unknown fields are skipped.
- * SP_EMALFORMED: not such an object, a field missing that its kind needs, or a value outside its range;
- * *reason (never NULL) then says what, as a constant text. */
-int sp_history_decode(const char *line, size_t len, struct sp_history_event *e,
-                      struct sp_history_names *names, const char **reason);
 
 /* The hash of an event: the body hash of a message that is not to a group. */
 uint64_t sp_history_hash(const struct sp_crypto *crypto, struct sp_view to, struct sp_view body);

@@ -1,15 +1,11 @@
-/* Lines out, lines in. */
+/* Lines out. */
 #include "historyfile.h"
-
-#include <sampan/err.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define READ_BYTES (1U << 20) /* more than the longest line */
 
 int sp_historyfile_open(struct sp_historyfile *h, const char *path)
 {
@@ -79,91 +75,4 @@ void sp_historyfile_close(struct sp_historyfile *h)
         (void)close(h->fd);
     free(h->buf);
     *h = (struct sp_historyfile){.fd = -1, .lost = h->lost, .error = h->error};
-}
-
-/* ---- reading ---- */
-
-struct source {
-    int fd;
-    char *buf;
-    size_t len; /* bytes in buf that were not taken yet */
-    int (*take)(void *self, const struct sp_history_event *e, uint32_t line);
-    void *self;
-    struct sp_historyfile_result *out;
-};
-
-static int take_line(struct source *s, const char *line, size_t len)
-{
-    struct sp_history_event e;
-    struct sp_history_names names;
-    s->out->lines++;
-    if (sp_history_decode(line, len, &e, &names, &s->out->reason) != 0) {
-        s->out->bad_line = s->out->lines;
-        return SP_EMALFORMED;
-    }
-    return s->take(s->self, &e, s->out->lines);
-}
-
-/* Takes every whole line of the buffer and moves the rest to its front. */
-static int take_lines(struct source *s)
-{
-    size_t at = 0;
-    int rc = 0;
-    while (rc == 0) {
-        const char *end = memchr(s->buf + at, '\n', s->len - at);
-        if (end == NULL)
-            break;
-        rc = take_line(s, s->buf + at, (size_t)(end - (s->buf + at)));
-        at = (size_t)(end - s->buf) + 1;
-    }
-    memmove(s->buf, s->buf + at, s->len - at);
-    s->len -= at;
-    if (rc == 0 && s->len == READ_BYTES) {
-        s->out->bad_line = s->out->lines + 1;
-        s->out->reason = "a line that is too long";
-        rc = SP_EMALFORMED;
-    }
-    return rc;
-}
-
-static int read_lines(struct source *s)
-{
-    for (;;) {
-        ssize_t n = read(s->fd, s->buf + s->len, READ_BYTES - s->len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            s->out->error = errno;
-            return SP_EIO;
-        }
-        if (n == 0) {
-            s->out->is_torn = s->len > 0;
-            return 0;
-        }
-        s->len += (size_t)n;
-        int rc = take_lines(s);
-        if (rc != 0)
-            return rc;
-    }
-}
-
-int sp_historyfile_read(const char *path,
-                        int (*take)(void *self, const struct sp_history_event *e, uint32_t line), void *self,
-                        struct sp_historyfile_result *out)
-{
-    *out = (struct sp_historyfile_result){.reason = ""};
-    struct source s = {.fd = open(path, O_RDONLY | O_CLOEXEC), .take = take, .self = self, .out = out};
-    if (s.fd < 0) {
-        out->error = errno;
-        return SP_EIO;
-    }
-    int rc = SP_EIO;
-    s.buf = malloc(READ_BYTES);
-    if (s.buf != NULL)
-        rc = read_lines(&s);
-    else
-        out->error = ENOMEM;
-    free(s.buf);
-    (void)close(s.fd);
-    return rc;
 }

@@ -1,4 +1,4 @@
-/* Histories in files: an appending writer and a reader.  The only part of this folder that knows files. */
+/* Histories written to files, by appending (docs/history.md). */
 #ifndef SP_HISTORYFILE_H
 #define SP_HISTORYFILE_H
 
@@ -27,19 +27,5 @@ void sp_historyfile_add(struct sp_historyfile *h, const struct sp_history_event 
 int sp_historyfile_flush(struct sp_historyfile *h);
 /* Flushes and closes.  A zeroed or closed writer must have fd -1. */
 void sp_historyfile_close(struct sp_historyfile *h);
-
-/* How reading went. */
-struct sp_historyfile_result {
-    uint32_t lines;     /* whole lines, damaged one included */
-    bool is_torn;       /* something stands behind the last line feed; it was left out */
-    uint32_t bad_line;  /* the line that is no event; 0: none */
-    const char *reason; /* why */
-    int error;          /* errno of open or read */
-};
-/* Reads a file to its end, or to its first damaged line, or until `take` returns other than 0; *e is borrowed
- * for the call.  0; SP_EMALFORMED: a damaged line; SP_EIO: error is set; else what take returned. */
-int sp_historyfile_read(const char *path,
-                        int (*take)(void *self, const struct sp_history_event *e, uint32_t line), void *self,
-                        struct sp_historyfile_result *out);
 
 #endif

@@ -1,4 +1,4 @@
-/* Slots and spans are sorted once by mailbox and seq; messages are looked at one by one. */
+/* Slots and spans are brought in order once, by mailbox and seq; messages are looked at one by one. */
 #include "whole.h"
 
 #include "verdict.h"
@@ -27,22 +27,51 @@ static int by_seq(const void *a, const void *b)
     return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
-static struct item *sorted_slots(struct sp_verify *v)
+/* Most logs have the seqs of a mailbox in their order already. */
+static void sort_mailbox(struct item *items, uint32_t n)
 {
-    uint32_t n = v->slots.n;
-    struct item *items = malloc((n > 0 ? n : 1) * sizeof *items);
     bool is_sorted = true;
-    if (items == NULL) {
-        v->is_full = true;
-        return NULL;
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        const struct sp_fact_slot *s = sp_facts_slot_at(v, i);
-        items[i] = (struct item){(uint32_t)s->key.a, (uint32_t)s->key.b, i};
-        is_sorted = is_sorted && (i == 0 || by_seq(&items[i - 1], &items[i]) < 0);
-    }
+    for (uint32_t i = 1; i < n && is_sorted; i++)
+        is_sorted = items[i - 1].seq < items[i].seq;
     if (!is_sorted)
         qsort(items, n, sizeof *items, by_seq);
+}
+
+/* Puts the slots of each mailbox together.  `ends` has a 0 for each mailbox, and then where its slots end. */
+static void gather(const struct sp_verify *v, struct item *items, uint32_t *ends)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < v->slots.n; i++)
+        ends[sp_facts_slot_at(v, i)->key.a]++;
+    for (uint32_t i = 0; i < v->mailboxes.n; i++) {
+        uint32_t n = ends[i];
+        ends[i] = at;
+        at += n;
+    }
+    for (uint32_t i = 0; i < v->slots.n; i++) {
+        const struct sp_fact_slot *s = sp_facts_slot_at(v, i);
+        items[ends[s->key.a]++] = (struct item){(uint32_t)s->key.a, (uint32_t)s->key.b, i};
+    }
+}
+
+/* The slots by mailbox and seq.  The caller frees them.  NULL: no memory. */
+static struct item *sorted_slots(struct sp_verify *v)
+{
+    struct item *items = calloc((size_t)v->slots.n + 1, sizeof *items);
+    uint32_t *ends = calloc((size_t)v->mailboxes.n + 1, sizeof *ends);
+    if (items != NULL && ends != NULL) {
+        gather(v, items, ends);
+        uint32_t from = 0;
+        for (uint32_t i = 0; i < v->mailboxes.n; i++) {
+            sort_mailbox(items + from, ends[i] - from);
+            from = ends[i];
+        }
+    } else {
+        v->is_full = true;
+        free(items);
+        items = NULL;
+    }
+    free(ends);
     return items;
 }
 

@@ -52,6 +52,28 @@ static void wait_init(struct rig *r)
     } while (!send(r));
 }
 
+/* Asks for a session, and opens the INIT as a gateway at now_s. */
+static void ask(struct rig *r, uint32_t now_s, struct mint_visit *v)
+{
+    sp_connect_start(&r->c, 0, r->now);
+    wait_init(r);
+    cr_assert_eq(mint_open(&r->mint, r->buf, r->out.len, now_s, v), 0);
+}
+
+/* Gets a session from a gateway at now_s, whose ACCEPT says said_s.  Returns the time that the INIT said. */
+static uint32_t get_session(struct rig *r, uint32_t now_s, uint32_t said_s)
+{
+    struct mint_visit v;
+    struct sp_accept said;
+    struct sp_session_keys keys;
+    struct sp_connect_session got;
+    uint8_t accept[SP_DATAGRAM_MAX];
+    ask(r, now_s, &v);
+    size_t len = mint_accept(&r->mint, &v, said_s, accept, &said, &keys);
+    cr_assert_eq(sp_connect_accept(&r->c, accept, len, &got, r->now), 0);
+    return v.init.time_s;
+}
+
 static bool is_near(sp_time got, sp_time want, int percent)
 {
     return got >= want - want * percent / 100 && got <= want + want * percent / 100;
@@ -96,9 +118,7 @@ Test(connect, accept_gives_both_ends_the_same_keys)
     struct sp_session_keys theirs;
     struct sp_connect_session got;
     uint8_t accept[SP_DATAGRAM_MAX], bad[SP_DATAGRAM_MAX];
-    sp_connect_start(&r->c, 0, r->now);
-    wait_init(r);
-    cr_assert_eq(mint_open(&r->mint, r->buf, r->out.len, UNIX, &v), 0);
+    ask(r, UNIX, &v);
     cr_expect_eq(v.init.time_s, UNIX + 1);
     cr_expect_eq(v.token.uid_len, 3);
     size_t len = mint_accept(&r->mint, &v, UNIX + 50, accept, &said, &theirs);
@@ -123,21 +143,10 @@ Test(connect, accept_tells_the_time)
 {
     struct rig *r = open_rig_at(UNIX - 86400, 1); /* a clock a day behind: `issued` is better */
     struct mint_visit v;
-    struct sp_accept said;
-    struct sp_session_keys keys;
-    struct sp_connect_session got;
-    uint8_t accept[SP_DATAGRAM_MAX];
-    sp_connect_start(&r->c, 0, r->now);
-    wait_init(r);
-    cr_assert_eq(mint_open(&r->mint, r->buf, r->out.len, UNIX + 200, &v), 0);
-    cr_expect_eq(v.init.time_s, UNIX);
-    size_t len = mint_accept(&r->mint, &v, UNIX + 200, accept, &said, &keys);
-    cr_assert_eq(sp_connect_accept(&r->c, accept, len, &got, r->now), 0);
+    cr_expect_eq(get_session(r, UNIX + 200, UNIX + 200), UNIX);
     sp_connect_note_confirmed(&r->c);
     r->now += 30 * SP_SECOND;
-    sp_connect_start(&r->c, 0, r->now);
-    wait_init(r);
-    cr_assert_eq(mint_open(&r->mint, r->buf, r->out.len, UNIX + 230, &v), 0);
+    ask(r, UNIX + 230, &v);
     cr_expect_eq(v.init.time_s, UNIX + 230);
 }
 
@@ -212,16 +221,7 @@ Test(connect, beside_a_dark_session)
 Test(connect, sessions_that_are_never_confirmed_back_off)
 {
     struct rig *r = open_rig();
-    struct mint_visit v;
-    struct sp_accept said;
-    struct sp_session_keys keys;
-    struct sp_connect_session got;
-    uint8_t accept[SP_DATAGRAM_MAX];
-    sp_connect_start(&r->c, 0, r->now);
-    wait_init(r);
-    cr_assert_eq(mint_open(&r->mint, r->buf, r->out.len, UNIX, &v), 0);
-    size_t len = mint_accept(&r->mint, &v, UNIX, accept, &said, &keys);
-    cr_assert_eq(sp_connect_accept(&r->c, accept, len, &got, r->now), 0);
+    (void)get_session(r, UNIX, UNIX);
     sp_connect_start(&r->c, 0, r->now);
     cr_expect_geq(sp_connect_deadline(&r->c), r->now + 4 * SP_SECOND,
                   "no storm against a gateway that resets");
@@ -248,10 +248,8 @@ Test(connect, an_expired_blob_is_told_once_and_tried_on_a_guessed_time)
     cr_expect_eq(sp_connect_token(&r->c, (struct sp_view){blob, len - 1}, r->now), SP_EMALFORMED);
     cr_assert_eq(sp_connect_token(&r->c, (struct sp_view){blob, len}, r->now), 0);
     sp_connect_note_confirmed(&r->c); /* a new blob ends the back-off */
-    sp_connect_start(&r->c, 0, r->now);
     struct mint_visit v;
-    wait_init(r);
-    cr_assert_eq(mint_open(&r->mint, r->buf, r->out.len, UNIX + 86400 * 2, &v), 0);
+    ask(r, UNIX + 86400 * 2, &v);
     cr_expect_eq(v.init.time_s, UNIX + 86400 * 2, "its time of issue is no guess about the past");
     cr_expect_not(sp_connect_take_wants_token(&r->c));
 }
@@ -259,16 +257,7 @@ Test(connect, an_expired_blob_is_told_once_and_tried_on_a_guessed_time)
 Test(connect, an_expired_blob_stops_when_the_gateway_told_the_time)
 {
     struct rig *r = open_rig();
-    struct mint_visit v;
-    struct sp_accept said;
-    struct sp_session_keys keys;
-    struct sp_connect_session got;
-    uint8_t accept[SP_DATAGRAM_MAX];
-    sp_connect_start(&r->c, 0, r->now);
-    wait_init(r);
-    cr_assert_eq(mint_open(&r->mint, r->buf, r->out.len, UNIX, &v), 0);
-    size_t len = mint_accept(&r->mint, &v, UNIX, accept, &said, &keys);
-    cr_assert_eq(sp_connect_accept(&r->c, accept, len, &got, r->now), 0);
+    (void)get_session(r, UNIX, UNIX);
     sp_connect_note_confirmed(&r->c);
     r->now += LIFE * SP_SECOND;
     sp_connect_start(&r->c, 0, r->now);
@@ -305,16 +294,7 @@ Test(connect, a_new_blob_is_tried_before_the_next_is_asked_for)
 Test(connect, a_new_blob_that_seems_to_have_expired_corrects_the_time)
 {
     struct rig *r = open_rig();
-    struct mint_visit v;
-    struct sp_accept said;
-    struct sp_session_keys keys;
-    struct sp_connect_session got;
-    uint8_t accept[SP_DATAGRAM_MAX];
-    sp_connect_start(&r->c, 0, r->now);
-    wait_init(r);
-    cr_assert_eq(mint_open(&r->mint, r->buf, r->out.len, UNIX, &v), 0);
-    size_t len = mint_accept(&r->mint, &v, UNIX + 86400, accept, &said, &keys); /* wrong for that moment */
-    cr_assert_eq(sp_connect_accept(&r->c, accept, len, &got, r->now), 0);
+    (void)get_session(r, UNIX, UNIX + 86400); /* wrong for that moment */
     give_blob(r, UNIX + 5);
     wait_init(r);
     cr_expect_not(sp_connect_take_wants_token(&r->c));
@@ -323,16 +303,7 @@ Test(connect, a_new_blob_that_seems_to_have_expired_corrects_the_time)
 Test(connect, a_blob_that_expires_untried_is_asked_for_again)
 {
     struct rig *r = open_rig();
-    struct mint_visit v;
-    struct sp_accept said;
-    struct sp_session_keys keys;
-    struct sp_connect_session got;
-    uint8_t accept[SP_DATAGRAM_MAX];
-    sp_connect_start(&r->c, 0, r->now);
-    wait_init(r);
-    cr_assert_eq(mint_open(&r->mint, r->buf, r->out.len, UNIX, &v), 0);
-    size_t len = mint_accept(&r->mint, &v, UNIX, accept, &said, &keys);
-    cr_assert_eq(sp_connect_accept(&r->c, accept, len, &got, r->now), 0);
+    (void)get_session(r, UNIX, UNIX);
     sp_connect_note_confirmed(&r->c);
     give_blob(r, UNIX);
     sp_connect_stop(&r->c); /* a session is there */

@@ -363,6 +363,33 @@ Test(inbox, four_reports_want_no_answer)
     close_rig(r);
 }
 
+Test(inbox, a_busy_gateway_is_told_again_and_answers)
+{
+    struct rig *r = open_rig(16, EPOCH, 0);
+    bind_session(r);
+    message_with(r, 1, SP_MSG_FOUR);
+    (void)told(r);
+    cr_assert_eq(sp_inbox_keep(&r->in, 1, r->now), 0);
+    r->now += 20 * SP_MS;
+    cr_expect_str_eq(sent(r), "a1");
+    sp_inbox_link_acked(&r->in, 1);
+    acked(r, SP_CODE_BUSY, 0);
+    cr_expect_not(sp_inbox_is_settled(&r->in));
+    cr_expect_str_eq(sent(r), "");
+    cr_expect_geq(sp_inbox_deadline(&r->in), r->now + 4 * SP_SECOND);
+    for (int i = 0; i < 3; i++) {
+        r->now = sp_inbox_deadline(&r->in);
+        cr_expect_str_eq(sent(r), "A1", "until it is noted");
+        acked(r, SP_CODE_BUSY, 0);
+    }
+    acked(r, SP_CODE_OK, 1);
+    cr_expect(sp_inbox_is_settled(&r->in));
+    cr_expect_eq(sp_inbox_deadline(&r->in), SP_NEVER);
+    acked(r, SP_CODE_BUSY, 0);
+    cr_expect_eq(sp_inbox_deadline(&r->in), SP_NEVER, "late, and no matter any more");
+    close_rig(r);
+}
+
 Test(inbox, ack_too_high_starts_from_the_confirmed_cursor)
 {
     struct rig *r = open_rig(16, EPOCH, 0);

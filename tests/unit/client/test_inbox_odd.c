@@ -165,11 +165,13 @@ Test(inbox_odd, held_counts_messages_alone)
     struct rig *r = open_rig(64, EPOCH, 0);
     sp_inbox_session_up(&r->in, r->now);
     cr_assert_neq(strlen(sent(r)), 0);
-    static const struct sp_skip skipped[] = {{3, 9, 3}};
-    struct sp_frame_pull_a f = {
-        .code = SP_CODE_OK, .id = r->pull.id, .epoch = {EPOCH}, .to = {12}, .svr_seq = {12}};
-    f.n = 1;
-    f.skipped[0] = skipped[0];
+    struct sp_frame_pull_a f = {.code = SP_CODE_OK,
+                                .id = r->pull.id,
+                                .epoch = {EPOCH},
+                                .to = {12},
+                                .svr_seq = {12},
+                                .n = 1,
+                                .skipped = {{3, 9, 3}}};
     sp_inbox_pull_a(&r->in, &f, r->now);
     message(r, 11);
     message(r, 12);

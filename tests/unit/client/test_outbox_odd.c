@@ -1,12 +1,20 @@
 /* The outbox and answers that come late or for nobody, rows that cannot be, and storage that fails. */
 #include "outbox_rig.h"
 
-Test(outbox_odd, an_answer_without_a_state_means_accepted)
+/* In a session, with a message to bob on its way. */
+static struct rig *open_rig_sent(struct sp_msgid *id)
 {
     struct rig *r = open_rig(8);
     up(r);
-    struct sp_msgid id = submit(r, "bob", "x");
+    *id = submit(r, "bob", "x");
     cr_assert_str_eq(sent(r), "m1");
+    return r;
+}
+
+Test(outbox_odd, an_answer_without_a_state_means_accepted)
+{
+    struct sp_msgid id;
+    struct rig *r = open_rig_sent(&id);
     cr_expect(answer(r, id, SP_CODE_OK, 0, 0));
     char want[16];
     (void)snprintf(want, sizeof want, "1:s%u", SP_STATE_ACCEPTED);
@@ -16,10 +24,8 @@ Test(outbox_odd, an_answer_without_a_state_means_accepted)
 
 Test(outbox_odd, a_code_that_no_mark_can_hold_is_bad)
 {
-    struct rig *r = open_rig(8);
-    up(r);
-    struct sp_msgid id = submit(r, "bob", "x");
-    cr_assert_str_eq(sent(r), "m1");
+    struct sp_msgid id;
+    struct rig *r = open_rig_sent(&id);
     cr_expect(answer(r, id, UINT8_MAX, 0, 0));
     (void)sent(r);
     char want[16];
@@ -31,10 +37,8 @@ Test(outbox_odd, a_code_that_no_mark_can_hold_is_bad)
 /* What is ended stays ended, whatever comes after it. */
 Test(outbox_odd, nothing_follows_an_end)
 {
-    struct rig *r = open_rig(8);
-    up(r);
-    struct sp_msgid id = submit(r, "bob", "x");
-    cr_assert_str_eq(sent(r), "m1");
+    struct sp_msgid id;
+    struct rig *r = open_rig_sent(&id);
     (void)answer(r, id, SP_CODE_QUOTA, 0, 0);
     notice(r, id, SP_STATE_DELIVERED);
     cr_expect_not(answer(r, id, SP_CODE_OK, SP_STATE_DELIVERED, 0));
@@ -51,10 +55,8 @@ Test(outbox_odd, nothing_follows_an_end)
 /* An answer that says busy for a message which is in the queue again, because its session was lost. */
 Test(outbox_odd, busy_of_a_lost_session)
 {
-    struct rig *r = open_rig(8);
-    up(r);
-    struct sp_msgid id = submit(r, "bob", "x");
-    cr_assert_str_eq(sent(r), "m1");
+    struct sp_msgid id;
+    struct rig *r = open_rig_sent(&id);
     sp_outbox_session_lost(&r->box, r->now);
     cr_expect_not(answer(r, id, SP_CODE_BUSY, 0, 600));
     up(r);
@@ -131,10 +133,8 @@ Test(outbox_odd, a_window_of_nothing_is_one)
 
 Test(outbox_odd, forget_that_storage_refuses)
 {
-    struct rig *r = open_rig(8);
-    up(r);
-    struct sp_msgid id = submit(r, "bob", "x");
-    cr_assert_str_eq(sent(r), "m1");
+    struct sp_msgid id;
+    struct rig *r = open_rig_sent(&id);
     (void)answer(r, id, SP_CODE_OK, SP_STATE_STORED, 0);
     (void)told(r);
     (void)sent(r);

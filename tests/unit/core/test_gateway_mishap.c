@@ -1,7 +1,7 @@
 /* Memory is taken at the start alone: when any part of it is not there, nothing is made and nothing stays
  * behind (the sanitizer's leak check looks at that). */
 #include "conf.h"
-#include "gateway.h"
+#include "core.h"
 #include "store.h"
 
 #include "crypto_sodium.h"
@@ -34,19 +34,24 @@ Test(gateway_mishap, no_memory_at_the_start)
     sp_store_close(&st);
 }
 
-/* As many frames as sessions need, within limits. */
+/* As many frames as sessions need, and never fewer than a few sessions do. */
 Test(gateway_mishap, frames_follow_the_sessions)
 {
     struct sp_store *st = NULL;
     struct sp_store_port *port = NULL;
     cr_assert_eq(sp_store_open(&st, "mem:", NULL), 0);
     cr_assert_eq(sp_store_attach(st, &port), 0);
-    static const size_t sessions[] = {1, SP_CONF_FRAMES_MIN / SP_CONF_FRAMES_SESSION + 1};
-    for (size_t i = 0; i < sizeof sessions / sizeof sessions[0]; i++) {
+    static const struct {
+        size_t sessions, frames;
+    } rows[] = {
+        {1, SP_CONF_FRAMES_MIN},
+        {SP_CONF_FRAMES_MIN / SP_CONF_FRAMES_SESSION + 1, SP_CONF_FRAMES_MIN + SP_CONF_FRAMES_SESSION}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct sp_gateway *g = NULL;
         struct sp_gateway_config cfg = {
-            .crypto = sp_crypto_sodium(), .keys = {.tokens = {.n = 1}}, .sessions_max = sessions[i]};
+            .crypto = sp_crypto_sodium(), .keys = {.tokens = {.n = 1}}, .sessions_max = rows[i].sessions};
         cr_assert_eq(sp_gateway_create(&g, &cfg, port, 0), 0);
+        cr_assert_eq(g->cfg.frames_max, rows[i].frames, "row %zu", i);
         cr_assert_eq(sp_gateway_deadline(g), SP_NEVER);
         sp_gateway_destroy(&g);
     }

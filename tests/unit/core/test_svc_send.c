@@ -249,8 +249,8 @@ static bool overtake(unsigned seed)
     (void)answer(a, 2);
     sp_rig_run(rig, 2 * SP_SECOND);
     size_t told = sp_puppet_note(a, SP_KIND_ACK_N);
-    const struct sp_frame *last = sp_puppet_find(a, SP_KIND_ACK_N, told), *again = NULL;
-    again = sp_puppet_find(a, SP_KIND_MSG_A, 2);
+    const struct sp_frame *last = sp_puppet_find(a, SP_KIND_ACK_N, told);
+    const struct sp_frame *again = sp_puppet_find(a, SP_KIND_MSG_A, 2);
     cr_assert_eq(last->u.ack_n.state, SP_STATE_DELIVERED);
     bool is_overtaken = time_of(a, last) < time_of(a, again);
     if (is_overtaken)

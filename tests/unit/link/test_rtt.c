@@ -52,26 +52,32 @@ Test(rtt, subtracts_the_ack_delay_only_down_to_the_minimum)
     cr_assert_eq(r.latest, MS(90), "a false delay cannot lower the estimate below what was measured");
 }
 
+/* The estimates as if samples had made them; telling the delay makes the PTO follow. */
+static void estimate(struct sp_rtt *r, sp_time srtt, sp_time rttvar)
+{
+    r->srtt = srtt;
+    r->rttvar = rttvar;
+    sp_rtt_note_delay(r, r->peer_delay);
+}
+
 Test(rtt, pto_leaves_5_ms_at_least_and_stretches_by_the_factors)
 {
     static const int halves[] = {2, 2, 2, 3, 4, 6, 8, 8, 8};
     struct sp_rtt r = fresh();
-    r.srtt = MS(100);
-    r.rttvar = MS(1);
+    estimate(&r, MS(100), MS(1));
     cr_assert_eq(sp_rtt_pto(&r), MS(110));
-    r.rttvar = MS(10);
+    estimate(&r, MS(100), MS(10));
     cr_assert_eq(sp_rtt_pto(&r), MS(135));
     for (unsigned i = 0; i < sizeof halves / sizeof halves[0]; i++)
         cr_assert_eq(sp_rtt_wait(&r, i), MS(135) * halves[i] / 2, "probe %u", i);
-    r.srtt = MS(1000);
+    estimate(&r, MS(1000), MS(10));
     cr_assert_eq(sp_rtt_wait(&r, 6), SP_RTT_WAIT_MAX);
 }
 
 Test(rtt, first_wait_after_silence_is_longer_and_its_sample_tells_no_variation)
 {
     struct sp_rtt r = fresh();
-    r.srtt = MS(100);
-    r.rttvar = MS(10);
+    estimate(&r, MS(100), MS(10));
     r.has_sample = true;
     sp_time pto = sp_rtt_pto(&r);
     sp_rtt_note_idle(&r);

@@ -12,12 +12,11 @@
 #define SEND          LINE("send", ",\"msgid\":\"1\",\"peer\":\"b\"")
 #define TOLD(state)   LINE("told", ",\"msgid\":\"1\",\"state\":" state)
 
-static char dir[40];
+static char dir[] = "/tmp/sampan-verify-XXXXXX";
 static char path[64];
 
 static void setup(void)
 {
-    (void)strcpy(dir, "/tmp/sampan-verify-XXXXXX");
     cr_assert_not_null(mkdtemp(dir));
     (void)snprintf(path, sizeof path, "%s/log", dir);
     cr_redirect_stdout();
@@ -33,13 +32,18 @@ static void teardown(void)
 
 TestSuite(cmd_verify, .init = setup, .fini = teardown);
 
-static int verify(const char *lines, const char *option)
+static void write_file(const char *name, const char *lines)
 {
-    char *argv[] = {(char *)"verify", path, (char *)option, NULL};
-    FILE *f = fopen(path, "w");
+    FILE *f = fopen(name, "w");
     cr_assert_not_null(f);
     cr_assert_geq(fputs(lines, f), 0);
     cr_assert_eq(fclose(f), 0);
+}
+
+static int verify(const char *lines, const char *option)
+{
+    char *argv[] = {(char *)"verify", path, (char *)option, NULL};
+    write_file(path, lines);
     return sp_cmd_verify(option != NULL ? 3 : 2, argv);
 }
 
@@ -115,14 +119,8 @@ Test(cmd_verify, clients_are_read_before_gateways)
         "\"seq\":1,\"epoch\":\"7\",\"hash\":\"bb\",\"state\":1,\"commit\":1}\n";
     char other[80];
     (void)snprintf(other, sizeof other, "%s.gateway", path);
-    FILE *f = fopen(other, "w");
-    cr_assert_not_null(f);
-    cr_assert_geq(fputs(gateway, f), 0);
-    cr_assert_eq(fclose(f), 0);
-    f = fopen(path, "w");
-    cr_assert_not_null(f);
-    cr_assert_geq(fputs(sender, f), 0);
-    cr_assert_eq(fclose(f), 0);
+    write_file(other, gateway);
+    write_file(path, sender);
     char *gateway_first[] = {(char *)"verify", other, path, NULL};
     cr_assert_eq(sp_cmd_verify(3, gateway_first), 0);
     char *client_first[] = {(char *)"verify", path, other, NULL};

@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "diary.h"
+#include "historyread.h"
 #include "local_memory.h"
 
-static char dir[40];
+static char dir[] = "/tmp/sampan-diary-XXXXXX";
 static char path[64];
 static struct sp_local local;
 static struct sp_tokenfile token;
@@ -15,7 +16,6 @@ static struct sp_diary diary;
 
 static void setup(void)
 {
-    (void)strcpy(dir, "/tmp/sampan-diary-XXXXXX");
     cr_assert_not_null(mkdtemp(dir));
     (void)snprintf(path, sizeof path, "%s/log", dir);
     token.user[0] = 'b';
@@ -52,9 +52,9 @@ static int take(void *self, const struct sp_history_event *e, uint32_t line)
 
 static void read_back(void)
 {
-    struct sp_historyfile_result r;
+    struct sp_historyread_result r;
     events_n = 0;
-    cr_assert_eq(sp_historyfile_read(path, take, NULL, &r), 0);
+    cr_assert_eq(sp_historyread_file(path, take, NULL, &r), 0);
     cr_assert(!r.is_torn);
 }
 
@@ -66,7 +66,7 @@ Test(diary, none_is_wanted)
     sp_diary_event(&diary, &ev);
     sp_diary_kept(&diary, (struct sp_seq){1});
     sp_diary_close(&diary);
-    cr_assert_eq(sp_historyfile_read(path, take, NULL, &(struct sp_historyfile_result){0}), SP_EIO);
+    cr_assert_eq(sp_historyread_file(path, take, NULL, &(struct sp_historyread_result){0}), SP_EIO);
 }
 
 Test(diary, a_file_that_cannot_be_opened_is_an_error)

@@ -9,15 +9,15 @@
 #include <unistd.h>
 
 #include "chronicle.h"
+#include "historyread.h"
 
-static char dir[40];
+static char dir[] = "/tmp/sampan-chronicle-XXXXXX";
 static char path[64];
 static struct sp_log logger;
 static struct sp_chronicle chronicle;
 
 static void setup(void)
 {
-    (void)strcpy(dir, "/tmp/sampan-chronicle-XXXXXX");
     cr_assert_not_null(mkdtemp(dir));
     (void)snprintf(path, sizeof path, "%s/log", dir);
     cr_redirect_stderr();
@@ -46,9 +46,9 @@ static int take(void *self, const struct sp_history_event *e, uint32_t line)
 
 static uint32_t read_back(void)
 {
-    struct sp_historyfile_result r;
+    struct sp_historyread_result r;
     memset(seen, 0, sizeof seen);
-    cr_assert_eq(sp_historyfile_read(path, take, NULL, &r), 0);
+    cr_assert_eq(sp_historyread_file(path, take, NULL, &r), 0);
     return r.lines;
 }
 

@@ -4,7 +4,6 @@
 
 #include "contract.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/statvfs.h>

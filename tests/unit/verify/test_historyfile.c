@@ -14,13 +14,13 @@
 #include <sampan/err.h>
 
 #include "historyfile.h"
+#include "historyread.h"
 
-static char dir[40];
+static char dir[] = "/tmp/sampan-history-XXXXXX";
 static char path[64];
 
 static void setup(void)
 {
-    (void)strcpy(dir, "/tmp/sampan-history-XXXXXX");
     cr_assert_not_null(mkdtemp(dir));
     (void)snprintf(path, sizeof path, "%s/log", dir);
 }
@@ -58,17 +58,17 @@ static int take(void *self, const struct sp_history_event *e, uint32_t line)
     return e->seq == 77777 ? 42 : 0;
 }
 
-static int read_all(struct sp_historyfile_result *r)
+static int read_all(struct sp_historyread_result *r)
 {
     sum = 0;
     last_line = 0;
-    return sp_historyfile_read(path, take, NULL, r);
+    return sp_historyread_file(path, take, NULL, r);
 }
 
 Test(historyfile, appends_and_reads)
 {
     struct sp_historyfile h;
-    struct sp_historyfile_result r;
+    struct sp_historyread_result r;
     struct stat st;
     for (uint32_t run = 0; run < 2; run++) {
         cr_assert_eq(sp_historyfile_open(&h, path), 0);
@@ -101,7 +101,7 @@ Test(historyfile, closed_ones_do_nothing)
 Test(historyfile, what_cannot_be_opened)
 {
     struct sp_historyfile h;
-    struct sp_historyfile_result r;
+    struct sp_historyread_result r;
     char sub[80];
     (void)snprintf(sub, sizeof sub, "%s/no/log", dir);
     cr_assert_eq(sp_historyfile_open(&h, sub), ENOENT);
@@ -112,7 +112,7 @@ Test(historyfile, what_cannot_be_opened)
 
 Test(historyfile, a_torn_last_line_is_left_out)
 {
-    struct sp_historyfile_result r;
+    struct sp_historyread_result r;
     append("{\"e\":\"kept\",\"user\":\"b\",\"seq\":1}\n{\"e\":\"kept\",\"user\":\"b\",\"se");
     cr_assert_eq(read_all(&r), 0);
     cr_assert(r.is_torn);
@@ -122,7 +122,7 @@ Test(historyfile, a_torn_last_line_is_left_out)
 
 Test(historyfile, a_damaged_line_is_named)
 {
-    struct sp_historyfile_result r;
+    struct sp_historyread_result r;
     append("{\"e\":\"kept\",\"user\":\"b\",\"seq\":1}\n{\"e\":\"kept\",\n{\"e\":\"kept\",\"user\":\"b\","
            "\"seq\":3}\n");
     cr_assert_eq(read_all(&r), SP_EMALFORMED);
@@ -133,7 +133,7 @@ Test(historyfile, a_damaged_line_is_named)
 
 Test(historyfile, a_line_without_end_is_damaged)
 {
-    struct sp_historyfile_result r;
+    struct sp_historyread_result r;
     char *bytes = malloc((3U << 20) + 1);
     cr_assert_not_null(bytes);
     memset(bytes, 'x', 3U << 20);
@@ -146,7 +146,7 @@ Test(historyfile, a_line_without_end_is_damaged)
 
 Test(historyfile, the_taker_can_stop)
 {
-    struct sp_historyfile_result r;
+    struct sp_historyread_result r;
     append("{\"e\":\"kept\",\"user\":\"b\",\"seq\":77777}\n{\"e\":\"kept\",\"user\":\"b\",\"seq\":1}\n");
     cr_assert_eq(read_all(&r), 42);
     cr_assert_eq(r.lines, 1);
@@ -156,7 +156,7 @@ Test(historyfile, the_taker_can_stop)
 Test(historyfile, a_full_disk_loses_lines_and_says_so)
 {
     struct sp_historyfile h;
-    struct sp_historyfile_result r;
+    struct sp_historyread_result r;
     struct rlimit old, small = {60, RLIM_INFINITY};
     struct sp_history_event e = kept(1);
     cr_assert_eq(sp_historyfile_open(&h, path), 0);
@@ -184,7 +184,7 @@ Test(historyfile, a_full_disk_loses_lines_and_says_so)
 /* Two processes, one killed at any moment: every line is whole. */
 Test(historyfile, writers_share_a_file)
 {
-    struct sp_historyfile_result r;
+    struct sp_historyread_result r;
     pid_t pids[2];
     for (int i = 0; i < 2; i++) {
         pids[i] = fork();

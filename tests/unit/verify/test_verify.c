@@ -6,6 +6,7 @@
 
 #include <sampan/err.h>
 
+#include "historyread.h"
 #include "verify.h"
 
 #define FILE_BREAK "\n" /* an empty line: the next file */
@@ -338,7 +339,7 @@ static unsigned judge(const struct history *h)
     cr_assert_eq(sp_verify_create(&v, &cfg), 0);
     for (const char *line = h->lines; *line != '\0';) {
         struct sp_history_event e;
-        struct sp_history_names names;
+        struct sp_historyread_names names;
         const char *reason;
         size_t len = strcspn(line, "\n");
         if (len == 0) {
@@ -347,8 +348,8 @@ static unsigned judge(const struct history *h)
             continue;
         }
         at.line++;
-        cr_assert_eq(sp_history_decode(line, len, &e, &names, &reason), 0, "%s: %.*s: %s", h->name, (int)len,
-                     line, reason);
+        cr_assert_eq(sp_historyread_line(line, len, &e, &names, &reason), 0, "%s: %.*s: %s", h->name,
+                     (int)len, line, reason);
         cr_assert_eq(sp_verify_add(v, &e, at), 0, "%s: %.*s", h->name, (int)len, line);
         line += len + 1;
     }

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "historyread.h"
 #include "verify.h"
 
 #define USERS     1000
@@ -40,12 +41,12 @@ static void stop(const char *what)
 static void add(struct run *r, const struct sp_history_event *e)
 {
     struct sp_history_event back = *e;
-    struct sp_history_names names;
+    struct sp_historyread_names names;
     char line[SP_HISTORY_LINE_MAX];
     const char *reason;
     if (r->is_lines) {
         size_t n = sp_history_encode(e, line, sizeof line);
-        if (sp_history_decode(line, n - 1, &back, &names, &reason) != 0)
+        if (sp_historyread_line(line, n - 1, &back, &names, &reason) != 0)
             stop(reason);
     }
     if (sp_verify_add(r->verify, &back, (struct sp_verify_place){0, ++r->line}) != 0)
