@@ -4,6 +4,7 @@ set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS OFF)
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
                     -Wundef -Wvla -Werror -fno-common -fstack-protector-strong)
+add_compile_options(-fno-strict-aliasing) # docs/decisions/0008-no-strict-aliasing.md
 if(SAMPAN_SANITIZE)
   add_compile_options(-fsanitize=${SAMPAN_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${SAMPAN_SANITIZE})

@@ -206,19 +206,14 @@ static void turn_endpoint(struct sp_rig *r, struct endpoint *e)
         return;
     end_spinning(r, e->name);
     e->ops->after(e->self, r->now);
-    bool is_sending = true;
-    while (e->is_on && is_sending && (e->rest.wake_at = e->ops->deadline(e->self)) <= r->now) {
+    e->sealed.n = 0;
+    while (e->is_on && e->ops->transmit(e->self, &d, r->now)) {
+        send(r, e, SP_DIR_UP, &e->sealed, &d);
         e->sealed.n = 0;
-        is_sending = e->ops->transmit(e->self, &d, r->now);
-        if (is_sending)
-            send(r, e, SP_DIR_UP, &e->sealed, &d);
     }
     if (!e->is_on)
         return;
-    if (!is_sending)
-        e->rest.wake_at = e->ops->deadline(e->self);
-    if (e->rest.wake_at < r->now)
-        e->rest.wake_at = r->now;
+    e->rest.wake_at = e->ops->deadline(e->self);
     sp_rig_book(r, &e->rest, e->number);
 }
 

@@ -21,8 +21,7 @@ struct sim_scene {
     struct sim_book *book;
     struct sim_record *record;
     uint32_t gateway_file; /* of the record */
-    bool has_gateway_log;
-    bool is_calm; /* troubles are over, and nobody writes any more */
+    bool is_calm;          /* troubles are over, and nobody writes any more */
     uint32_t devices_of_user;
 };
 

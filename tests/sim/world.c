@@ -192,17 +192,13 @@ static void note_gateway(struct sim_scene *scene, struct sp_history_event *e)
 void sim_world_note_start(struct sim_scene *scene)
 {
     struct sp_history_event e = {.kind = SP_HISTORY_START};
-    if (scene->has_gateway_log)
-        note_gateway(scene, &e);
+    note_gateway(scene, &e);
 }
 
 static void witness(void *self, const struct sp_witness_event *w)
 {
-    struct sim_scene *scene = self;
-    if (!scene->has_gateway_log)
-        return;
     struct sp_history_event e = sp_gatenote_make(w);
-    note_gateway(scene, &e);
+    note_gateway(self, &e);
 }
 
 /* ---- making ---- */
@@ -279,9 +275,6 @@ static void make(struct world *w, const struct sim_plan *plan, const struct sim_
     sim_refuse_arm(plan->refuse, sp_dice_of(plan->seed, 14));
     w->witness = (struct sp_witness){&w->scene, witness};
     w->scene.gateway_file = plan->users * plan->devices_max;
-    /* One that is killed between a commit and its note leaves no line about it, and the checker would miss
-     * that. */
-    w->scene.has_gateway_log = plan->crash_us == 0 && plan->drain_us == 0;
     w->scene.record =
         sim_record_create(&(struct sim_record_config){.files = (size_t)w->scene.gateway_file + 1,
                                                       .dir = cfg->history,
