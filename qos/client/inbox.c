@@ -36,6 +36,7 @@ void sp_inbox_session_up(struct sp_inbox *in, sp_time now)
     in->is_bound = in->is_refused = in->is_behind = false;
     in->expect = in->head = sp_span_have(&in->span);
     in->stated = in->confirmed < in->kept ? in->confirmed : in->kept;
+    in->seen = 0;
     in->ack_due = now;
 }
 
@@ -46,6 +47,12 @@ void sp_inbox_session_lost(struct sp_inbox *in)
     sp_pending_stop(&in->ack);
     in->hole = 0;
     in->hole_due = in->behind_due = in->ack_due = SP_NEVER;
+}
+
+static void raise(uint32_t *v, uint32_t to)
+{
+    if (*v < to)
+        *v = to;
 }
 
 /* ---- What is missing ---- */
@@ -134,13 +141,68 @@ static sp_time ack_due(const struct sp_inbox *in)
     return in->ack.is_waiting ? in->ack.due : SP_NEVER;
 }
 
-/* ---- Frames of the gateway ---- */
+/* ---- Behind ---- */
 
-static void raise(uint32_t *v, uint32_t to)
+/* The gateway refused a cursor: it starts from the one it has confirmed, and so do we (section 5.4), or from
+ * what it has sent since.  Seqs that come again are removed here, and once it has sent them it will take our
+ * cursor. */
+static void fall_behind(struct sp_inbox *in, uint32_t confirmed, sp_time now)
 {
-    if (*v < to)
-        *v = to;
+    sp_time wait = 0;
+    if (in->behind_tries > 0)
+        wait = sp_pending_wait_us(SP_PENDING_PULL, in->behind_tries - 1, 3 * in->pto);
+    in->behind_tries++;
+    if (in->seen >= in->kept)
+        in->seen = 0; /* it does not know that it has */
+    in->is_behind = true;
+    in->behind = in->behind_to = in->seen > confirmed ? in->seen : confirmed;
+    in->behind_due = now + wait;
+    sp_pending_stop(&in->ack);
 }
+
+static void end_behind(struct sp_inbox *in, sp_time now)
+{
+    in->is_behind = false;
+    in->stated = in->confirmed;
+    in->ack_due = now;
+}
+
+/* Messages of such a pull came, or none for a while.  Until all are there the next pull has to wait: it would
+ * end the one under way. */
+static void go_on_behind(struct sp_inbox *in, sp_time now)
+{
+    if (in->seen >= in->kept) {
+        end_behind(in, now);
+        return;
+    }
+    raise(&in->behind, in->seen);
+    in->behind_due = now;
+    if (in->behind < in->behind_to)
+        in->behind_due += sp_pending_wait_us(SP_PENDING_PULL, 0, 3 * in->pto);
+}
+
+/* The answer to such a pull.  Without progress our cursor must be above the mailbox: binding again finds out.
+ */
+static void note_behind(struct sp_inbox *in, uint32_t to, sp_time now)
+{
+    bool is_stuck = to <= in->behind && in->seen <= in->behind;
+    in->behind_to = to;
+    if (!is_stuck) {
+        go_on_behind(in, now);
+    } else {
+        in->is_bound = in->kept <= to;
+        end_behind(in, now);
+    }
+}
+
+static void note_seen(struct sp_inbox *in, uint32_t seq, sp_time now)
+{
+    raise(&in->seen, seq);
+    if (in->is_behind && !in->pull.is_waiting && in->behind < in->behind_to)
+        go_on_behind(in, now);
+}
+
+/* ---- Frames of the gateway ---- */
 
 static void store(struct sp_inbox *in, const struct sp_frame_msg_n *f)
 {
@@ -167,6 +229,7 @@ void sp_inbox_msg_n(struct sp_inbox *in, const struct sp_frame_msg_n *f, sp_time
         in->fragments++;
         return;
     }
+    note_seen(in, seq, now);
     if (sp_span_has(&in->span, seq)) {
         in->duplicates++;
         return;
@@ -183,43 +246,15 @@ void sp_inbox_msg_n(struct sp_inbox *in, const struct sp_frame_msg_n *f, sp_time
     note_hole(in, now);
 }
 
-/* The gateway refused a cursor: it starts from the one it has confirmed, and so do we (section 5.4).  Seqs
- * that come again are removed here, and once it has sent them it will take our cursor. */
-static void fall_behind(struct sp_inbox *in, uint32_t confirmed, sp_time now)
-{
-    sp_time wait = 0;
-    if (in->behind_tries > 0)
-        wait = sp_pending_wait_us(SP_PENDING_PULL, in->behind_tries - 1, 3 * in->pto);
-    in->behind_tries++;
-    in->is_behind = true;
-    in->behind = confirmed;
-    in->behind_due = now + wait;
-    sp_pending_stop(&in->ack);
-}
-
-/* An answer to such a pull.  Without progress our cursor must be above the mailbox: binding again finds out.
- */
-static void note_behind(struct sp_inbox *in, uint32_t to, sp_time now)
-{
-    bool is_stuck = to <= in->behind;
-    in->behind = to;
-    in->behind_due = now;
-    if (to < in->kept && !is_stuck)
-        return;
-    in->is_behind = false;
-    if (to < in->kept)
-        in->is_bound = false;
-    in->stated = in->confirmed;
-    in->ack_due = now;
-}
-
 static void note_answer(struct sp_inbox *in, const struct sp_frame_pull_a *f, bool is_ours, sp_time now)
 {
     raise(&in->confirmed, f->confirmed.v);
     raise(&in->expect, f->to.v);
     raise(&in->head, f->svr_seq.v);
-    for (size_t i = 0; i < f->n; i++)
+    for (size_t i = 0; i < f->n; i++) {
+        raise(&in->seen, f->skipped[i].hi);
         (void)sp_span_skip(&in->span, f->skipped[i].lo, f->skipped[i].hi, f->skipped[i].why);
+    }
     if (is_ours && in->pull_confirms) {
         in->is_bound = true;
         if (in->confirmed < in->stated) { /* it has not taken the cursor of the pull: say it once more */

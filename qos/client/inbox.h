@@ -53,8 +53,9 @@ struct sp_inbox {
     uint32_t stated;       /* highest cursor that a frame of this session carries */
     uint32_t loud;         /* an ack:R wants an answer while this is above `confirmed` */
     uint32_t reached; /* highest cursor of an ack:R that wanted no answer and reached the gateway's link */
+    uint32_t seen;    /* highest seq that the gateway has certainly sent or skipped in this session */
     bool is_behind;   /* the gateway refused our cursor: pull from `behind` without confirming */
-    uint32_t behind;
+    uint32_t behind, behind_to; /* behind_to: as far as the answer to that pull reaches */
     unsigned behind_tries;
     sp_time behind_due;
 

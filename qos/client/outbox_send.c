@@ -55,12 +55,17 @@ static void wake_talks(struct sp_outbox *o, sp_time now)
         sp_outbox_place(o, TALK(node), now);
 }
 
+/* Whether a message waits that may be sent next. */
+static bool may_choose(const struct sp_outbox *o)
+{
+    return o->flight < o->flight_max && !sp_list_is_empty(&o->active);
+}
+
 /* Chooses what is sent next, oldest first, and writes the time of its first sending. */
 static void choose_ready(struct sp_outbox *o, sp_time now)
 {
-    struct sp_node *node;
-    while (o->flight < o->flight_max && (node = sp_list_first(&o->active)) != NULL) {
-        struct sp_conversation *talk = TALK(node);
+    while (may_choose(o)) {
+        struct sp_conversation *talk = TALK(sp_list_first(&o->active));
         struct sp_node *head = sp_list_first(&talk->queued);
         SP_ASSERT(head != NULL); /* only conversations with queued messages are active */
         struct sp_outbox_entry *e = ENTRY(head, in_phase);
@@ -257,8 +262,8 @@ sp_time sp_outbox_deadline(const struct sp_outbox *o)
 {
     sp_time at = sooner(o->expiry_at, o->rest_due);
     sp_time retry = sp_ledger_retry_at(o->ledger);
-    bool wants_row = !sp_list_is_empty(&o->told) || !sp_list_is_empty(&o->ready) ||
-                     (o->is_up && !sp_list_is_empty(&o->active));
+    bool wants_row =
+        !sp_list_is_empty(&o->told) || !sp_list_is_empty(&o->ready) || (o->is_up && may_choose(o));
     if (wants_row)
         at = sooner(at, retry);
     if (!o->is_up)

@@ -220,15 +220,6 @@ void sp_losslocal_crash(struct sp_losslocal *l)
     forget_undos(l);
 }
 
-bool sp_losslocal_is_durable(const struct sp_losslocal *l, struct sp_msgid id)
-{
-    for (size_t i = 0; i < l->undos_n; i++) {
-        if (l->undos[i].kind == UNDO_ADD && l->undos[i].row->m.msgid.v == id.v)
-            return false;
-    }
-    return find(l, id) != NULL;
-}
-
 void sp_losslocal_init(struct sp_losslocal *l, struct sp_dice dice)
 {
     *l = (struct sp_losslocal){.dice = dice};

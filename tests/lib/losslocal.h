@@ -25,7 +25,5 @@ void sp_losslocal_init(struct sp_losslocal *l, struct sp_dice dice);
 void sp_losslocal_wipe(struct sp_losslocal *l);
 /* The process died. */
 void sp_losslocal_crash(struct sp_losslocal *l);
-/* Whether the row is there and would survive a crash. */
-bool sp_losslocal_is_durable(const struct sp_losslocal *l, struct sp_msgid id);
 
 #endif

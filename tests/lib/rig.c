@@ -165,7 +165,6 @@ static void send(struct sp_rig *r, struct endpoint *e, int dir, const struct fra
                                    .p = d->p,
                                    .len = d->len,
                                    .now = r->now};
-    e->packets[dir]++;
     if (!r->cfg.is_quick) {
         struct tally *t = tally_of(r, dir == SP_DIR_UP ? &e->addr : &d->peer);
         if (t != NULL)
@@ -572,10 +571,6 @@ void sp_rig_inject_down(struct sp_rig *r, int endpoint, const struct sp_addr *fr
     push(r, r->now, endpoint, write_letter(r, from, &r->endpoints[endpoint]->addr, bytes));
 }
 
-uint64_t sp_rig_note_packets(const struct sp_rig *r, int endpoint, int dir)
-{
-    return r->endpoints[endpoint]->packets[dir];
-}
 /* ---- the world ---- */
 
 sp_time sp_rig_now(const struct sp_rig *r)

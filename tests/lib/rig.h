@@ -130,8 +130,6 @@ struct sp_store_port *sp_rig_port(struct sp_rig *r);
 struct sp_stats sp_rig_stats(struct sp_rig *r);
 /* Bytes that went to and came from one address so far. */
 void sp_rig_note_bytes(const struct sp_rig *r, const struct sp_addr *addr, uint64_t *to, uint64_t *from);
-/* Datagrams of an endpoint in one direction (enum sp_dir) that entered the wire. */
-uint64_t sp_rig_note_packets(const struct sp_rig *r, int endpoint, int dir);
 
 /* A connect blob (binary) for a user; returns its length. */
 size_t sp_rig_blob(struct sp_rig *r, const char *user, uint32_t device, uint16_t rights, uint8_t *dst,

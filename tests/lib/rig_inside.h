@@ -49,7 +49,6 @@ struct endpoint {
     void *self;
     struct sp_addr addr;
     struct sp_model model;
-    uint64_t packets[3]; /* by direction: into the wire */
     uint64_t judged[SP_MODEL_DIRS];
     struct held held[SP_MODEL_DIRS];
     struct sp_glass glass;

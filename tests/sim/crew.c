@@ -46,7 +46,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
-static void remove_tree(const char *dir)
+void sim_crew_remove_tree(const char *dir)
 {
     (void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
@@ -95,7 +95,7 @@ static void work(const struct sim_crew_config *cfg, const struct sim_crew_job *j
     sim_world_run(&plan, &world, &r.result);
     if (cfg->is_twice) {
         struct sim_result again;
-        remove_tree(dir);
+        sim_crew_remove_tree(dir);
         (void)mkdir(dir, 0700);
         sim_world_run(&plan, &world, &again);
         SP_ENSURE_SAY(again.hash == r.result.hash, "the second run differs from the first");
@@ -161,7 +161,7 @@ static void take(struct crew *c, struct worker *w, int status)
     for (ssize_t got; n < sizeof r && (got = read(w->fd, (char *)&r + n, sizeof r - n)) > 0;)
         n += (size_t)got;
     (void)close(w->fd);
-    remove_tree(w->dir);
+    sim_crew_remove_tree(w->dir);
     bool is_whole = n == sizeof r;
     c->sums->seeds++;
     c->busy--;

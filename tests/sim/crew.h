@@ -29,6 +29,8 @@ struct sim_crew_sums {
 
 /* Prints a line per failure. */
 void sim_crew_run(const struct sim_crew_config *cfg, struct sim_crew_sums *out);
+/* Removes a folder with all that is in it. */
+void sim_crew_remove_tree(const char *dir);
 /* One seed in this process, with its story.  Does not return when it fails. */
 void sim_crew_show(const struct sim_plan *plan, const struct sim_world_config *world, struct sim_result *out);
 

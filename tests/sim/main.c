@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,14 +220,6 @@ static int run(const struct args *a, const char *dir)
     return s.failures > 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
 int main(int argc, char **argv)
 {
     struct args a;
@@ -245,6 +236,6 @@ int main(int argc, char **argv)
         return 2;
     }
     int rc = a.has_seed || a.is_speed ? show(&a, dir) : run(&a, dir);
-    (void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    sim_crew_remove_tree(dir);
     return rc;
 }

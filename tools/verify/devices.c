@@ -5,9 +5,6 @@
 #include "senders.h"
 #include "verdict.h"
 
-#define WHY_CONFIRMED   1
-#define STATE_DELIVERED 3
-
 /* ---- cursor ---- */
 
 static void raise_kept(struct sp_verify *v, uint32_t device, uint32_t seq)
@@ -54,7 +51,7 @@ static void undo_last(struct sp_verify *v, uint32_t device, struct sp_verify_pla
         return;
     d->hands_kept = d->hands.n;
     m->holders--;
-    if (m->holders == 0 && m->end == STATE_DELIVERED && sp_facts_is_before(m->told_at, at))
+    if (m->holders == 0 && m->end == SP_STATE_DELIVERED && sp_facts_is_before(m->told_at, at))
         sp_verdict_message(v, SP_VERIFY_CURSOR_DOWN,
                            "told DELIVERED before the cursor of its recipient was durable", message, at,
                            m->told_at);
@@ -154,9 +151,9 @@ static uint32_t advance(struct sp_verify *v, const struct sp_history_event *e, u
     if (mailbox == SP_ROWS_NONE)
         return mailbox;
     if (!d->has_base && lo > 1)
-        note_span(
-            v, device,
-            (struct sp_fact_span){.mailbox = mailbox, .lo = 1, .hi = lo - 1, .why = WHY_CONFIRMED, .at = at});
+        note_span(v, device,
+                  (struct sp_fact_span){
+                      .mailbox = mailbox, .lo = 1, .hi = lo - 1, .why = SP_HISTORY_WHY_CONFIRMED, .at = at});
     else if (d->has_base && lo > d->next)
         sp_verdict_seq(v, SP_VERIFY_SKIPPED_POLL, "seqs are missing before this one",
                        &(struct sp_verdict_spot){.device = device, .mailbox = mailbox, .seq = lo, .at = at});
@@ -256,7 +253,6 @@ static void resync(struct sp_verify *v, const struct sp_history_event *e, uint32
     d->mailbox = mailbox;
     d->has_base = true;
     d->next = (uint64_t)next + 1;
-    d->resyncs++;
     undo(v, device, is_same ? next : 0, at);
     raise_kept(v, device, next);
 }

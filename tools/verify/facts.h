@@ -32,7 +32,6 @@ struct sp_fact_device {
     uint64_t next;    /* the seq it is to be handed next */
     struct sp_facts_list hands;
     uint32_t hands_kept; /* of them, the first ones are kept */
-    uint32_t resyncs;
 
     struct sp_facts_list sends; /* by rising msgid */
     uint64_t sent_last;
@@ -79,7 +78,7 @@ struct sp_fact_message {
     uint32_t seq;     /* as its sender was told; 0: not */
     uint16_t bits;    /* enum sp_fact_bit */
     uint16_t holders; /* devices that have it kept now */
-    uint8_t told, end, want, code;
+    uint8_t told, end, want;
     struct sp_verify_place sent_at, safe_at, told_at, failed_at, stored_at, handed_at, kept_at;
 };
 
@@ -117,7 +116,7 @@ struct sp_verify {
     struct sp_verify_config cfg;
     struct sp_verify_summary sum;
     bool is_full; /* memory ran out */
-    bool has_gateway, has_head;
+    bool has_gateway;
     uint32_t starts;
     bool is_running, was_killed; /* a gateway started and did not say that it stops; ... and started again */
     uint32_t unnamed;            /* RESYNCs that did not say the epoch */

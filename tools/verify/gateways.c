@@ -3,9 +3,6 @@
 
 #include "verdict.h"
 
-#define CODE_EXPIRED 6
-#define CODE_REUSED  7
-
 /* Its seq, if the event says one; the epoch may be missing.  False: no memory. */
 static bool place(struct sp_verify *v, const struct sp_history_event *e, uint32_t to, uint32_t message,
                   struct sp_verify_place at)
@@ -48,7 +45,7 @@ static void refused(struct sp_verify *v, const struct sp_history_event *e, uint3
                     struct sp_verify_place at)
 {
     struct sp_fact_message *m = sp_facts_message_at(v, message);
-    bool may_be_stored = e->code == CODE_EXPIRED || e->code == CODE_REUSED;
+    bool may_be_stored = e->code == SP_HISTORY_CODE_DUP_EXPIRED || e->code == SP_HISTORY_CODE_ID_REUSED;
     v->sum.refused += (m->bits & SP_FACT_REFUSED) == 0;
     m->bits |= SP_FACT_REFUSED;
     if (!may_be_stored && (m->bits & SP_FACT_STORED) != 0 && m->starts == v->starts &&
@@ -112,7 +109,6 @@ static void head(struct sp_verify *v, const struct sp_history_event *e, struct s
     if (mailbox == SP_ROWS_NONE)
         return;
     struct sp_fact_mailbox *b = sp_facts_mailbox_at(v, mailbox);
-    v->has_head = true;
     if (e->seq > e->hi)
         sp_verdict_seq(
             v, SP_VERIFY_PAST_UNSENT, "confirmed above the highest seq",

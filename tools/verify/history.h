@@ -70,6 +70,14 @@ struct sp_history_event {
     bool is_repeat;
 };
 
+/* Numbers of docs/protocol.md, section 4, that have a meaning of their own for the checker. */
+enum sp_history_number {
+    SP_HISTORY_WHY_CONFIRMED = 1, /* by another device */
+    SP_HISTORY_WHY_CORRUPT = 5,
+    SP_HISTORY_CODE_DUP_EXPIRED = 6, /* whether it was ever stored is not known */
+    SP_HISTORY_CODE_ID_REUSED = 7
+};
+
 #define SP_HISTORY_LINE_MAX 1536 /* bytes of a line with its line feed; an encoded event always fits */
 
 /* Writes the event as one line, ended by a line feed, into dst (cap >= SP_HISTORY_LINE_MAX); returns its

@@ -42,14 +42,6 @@ static inline uint32_t slot_of(const struct sp_rows *t, struct sp_rows_key key)
     return slot;
 }
 
-uint32_t sp_rows_find(const struct sp_rows *t, struct sp_rows_key key)
-{
-    if (t->index_cap == 0)
-        return SP_ROWS_NONE;
-    uint32_t found = t->index[slot_of(t, key)];
-    return found == 0 ? SP_ROWS_NONE : found - 1;
-}
-
 static bool grow_index(struct sp_rows *t)
 {
     uint32_t old_cap = t->index_cap, *old = t->index;

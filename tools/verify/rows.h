@@ -23,9 +23,8 @@ struct sp_rows {
 /* row_len: bytes of a row that begins with a struct sp_rows_key. */
 void sp_rows_init(struct sp_rows *t, size_t row_len);
 void sp_rows_wipe(struct sp_rows *t);
-/* Place of the row with this key, SP_ROWS_NONE if there is none. */
-uint32_t sp_rows_find(const struct sp_rows *t, struct sp_rows_key key);
-/* The same, but makes a row of zeroes if there is none (*is_new).  SP_ROWS_NONE: no memory. */
+/* Place of the row with this key; makes a row of zeroes if there is none (*is_new).  SP_ROWS_NONE: no memory.
+ */
 uint32_t sp_rows_get(struct sp_rows *t, struct sp_rows_key key, bool *is_new);
 /* Adds a row that no key finds.  SP_ROWS_NONE: no memory. */
 uint32_t sp_rows_add(struct sp_rows *t);

@@ -3,12 +3,6 @@
 
 #include "verdict.h"
 
-#define STATE_DELIVERED 3
-#define STATE_READ      4
-#define STATE_ENDED     9
-#define CODE_EXPIRED    6 /* whether it was ever stored is not known */
-#define CODE_REUSED     7
-
 static void send(struct sp_verify *v, const struct sp_history_event *e, uint32_t device, uint32_t message,
                  struct sp_verify_place at)
 {
@@ -41,14 +35,14 @@ static void send(struct sp_verify *v, const struct sp_history_event *e, uint32_t
         sp_facts_content(v, message, to, e->hash, at);
     m->bits |= SP_FACT_SENT;
     m->sent_at = at;
-    m->want = (uint8_t)(e->state != 0 ? e->state : STATE_DELIVERED);
+    m->want = (uint8_t)(e->state != 0 ? e->state : SP_STATE_DELIVERED);
     d->sent_last = e->msgid > d->sent_last ? e->msgid : d->sent_last;
     (void)sp_facts_push(v, &d->sends, message);
 }
 
 static bool is_end(int state)
 {
-    return state == STATE_DELIVERED || state == STATE_READ || state >= STATE_ENDED;
+    return state == SP_STATE_DELIVERED || state == SP_STATE_READ || state >= SP_STATE_ENDED;
 }
 
 static void told(struct sp_verify *v, const struct sp_history_event *e, uint32_t message,
@@ -56,7 +50,7 @@ static void told(struct sp_verify *v, const struct sp_history_event *e, uint32_t
 {
     struct sp_fact_message *m = sp_facts_message_at(v, message);
     uint8_t state = (uint8_t)e->state;
-    uint8_t end = state == STATE_READ ? STATE_DELIVERED : state;
+    uint8_t end = state == SP_STATE_READ ? SP_STATE_DELIVERED : state;
     if ((m->bits & SP_FACT_FAILED) != 0 && m->told == 0)
         sp_verdict_message(v, SP_VERIFY_ABORTED_READ, "told safe after it had failed", message, at,
                            m->failed_at);
@@ -73,7 +67,7 @@ static void told(struct sp_verify *v, const struct sp_history_event *e, uint32_t
         m->safe_at = at;
     if (is_end(state) && m->end == 0)
         m->end = end;
-    if (state >= STATE_ENDED)
+    if (state >= SP_STATE_ENDED)
         m->bits |= SP_FACT_ENDED;
     if (state > m->told) {
         m->told = state;
@@ -85,14 +79,13 @@ static void failed(struct sp_verify *v, const struct sp_history_event *e, uint32
                    struct sp_verify_place at)
 {
     struct sp_fact_message *m = sp_facts_message_at(v, message);
-    m->code = (uint8_t)e->code;
-    if (e->code == CODE_EXPIRED) {
+    if (e->code == SP_HISTORY_CODE_DUP_EXPIRED) {
         m->bits |= SP_FACT_GAVEUP;
         return;
     }
-    if (e->code == CODE_REUSED)
+    if (e->code == SP_HISTORY_CODE_ID_REUSED)
         m->bits |= SP_FACT_REUSED; /* what is stored under this msgid is another message */
-    if (m->told != 0 && e->code != CODE_REUSED)
+    if (m->told != 0 && e->code != SP_HISTORY_CODE_ID_REUSED)
         sp_verdict_message(v, SP_VERIFY_ABORTED_READ, "failed after it was told safe", message, at,
                            m->safe_at);
     if ((m->bits & SP_FACT_FAILED) == 0)

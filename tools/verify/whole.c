@@ -5,11 +5,6 @@
 
 #include <stdlib.h>
 
-#define WHY_CONFIRMED   1
-#define WHY_CORRUPT     5
-#define STATE_DELIVERED 3
-#define STATE_ENDED     9
-
 static const struct sp_verify_place nowhere;
 
 /* ---- order ---- */
@@ -137,7 +132,7 @@ static void skip_slots(struct sp_verify *v, const struct item *items, const stru
         slot->is_skipped = true;
         b->placed_n++;
         m->bits |= SP_FACT_ENDED;
-        if (s->why < WHY_CORRUPT && m->end == STATE_DELIVERED)
+        if (s->why < SP_HISTORY_WHY_CORRUPT && m->end == SP_STATE_DELIVERED)
             sp_verdict_message(v, SP_VERIFY_TWO_ENDS,
                                "its sender is told DELIVERED, its recipient that it ended", slot->message,
                                s->at, m->told_at);
@@ -152,7 +147,7 @@ static void judge_spans(struct sp_verify *v, const struct item *items)
         qsort(v->spans.mem, v->spans.n, v->spans.row_len, by_lo);
     for (uint32_t i = 0; i < v->spans.n; i++) {
         const struct sp_fact_span *s = sp_facts_span_at(v, i);
-        if (s->why == WHY_CONFIRMED) {
+        if (s->why == SP_HISTORY_WHY_CONFIRMED) {
             if (v->cfg.complete && s->hi > sp_facts_mailbox_at(v, s->mailbox)->kept_hi)
                 sp_verdict_seq(v, SP_VERIFY_FALSE_CONFIRMED, "skipped as confirmed, and nobody has kept it",
                                &(struct sp_verdict_spot){
@@ -229,7 +224,7 @@ static void judge_reused(struct sp_verify *v, uint32_t message, const struct sp_
 
 static void judge_receipt(struct sp_verify *v, uint32_t message, const struct sp_fact_message *m)
 {
-    if (m->end != STATE_DELIVERED || (m->bits & SP_FACT_KNOWN) == 0)
+    if (m->end != SP_STATE_DELIVERED || (m->bits & SP_FACT_KNOWN) == 0)
         return;
     if (m->kept_at.line == 0 && v->cfg.complete && is_followed(v, m->to))
         sp_verdict_message(v, SP_VERIFY_FALSE_RECEIPT, "told DELIVERED, and no device has kept it", message,

@@ -416,6 +416,44 @@ Test(inbox, ack_too_high_starts_from_the_confirmed_cursor)
     close_rig(r);
 }
 
+/* What was held since an earlier session and kept in this one, and is more than the gateway sends at once. */
+Test(inbox, a_refused_cursor_waits_until_all_was_sent_again)
+{
+    struct rig *r = open_rig(16, EPOCH, 0);
+    bind_session(r);
+    for (uint32_t s = 1; s <= 9; s++)
+        message(r, s);
+    (void)told(r);
+    sp_inbox_session_lost(&r->in);
+    sp_inbox_session_up(&r->in, r->now);
+    cr_expect_str_eq(sent(r), "P0/25+1-9");
+    answer_with(r, SP_CODE_OK, 9, 9, 0);
+    cr_assert_eq(sp_inbox_keep(&r->in, 9, r->now), 0);
+    r->now += 20 * SP_MS;
+    cr_expect_str_eq(sent(r), "A9");
+    acked(r, SP_CODE_ACK_TOO_HIGH, 0);
+    cr_expect_str_eq(sent(r), "p0/500");
+    answer_with(r, SP_CODE_OK, 9, 9, 0);
+    cr_expect_str_eq(sent(r), "", "a pull would end the one under way");
+    for (uint32_t s = 1; s <= 4; s++)
+        message(r, s);
+    cr_expect_str_eq(sent(r), "");
+    r->now = sp_inbox_deadline(&r->in);
+    cr_expect_str_eq(sent(r), "p4/500", "the rest does not come");
+    answer_with(r, SP_CODE_OK, 7, 9, 0);
+    for (uint32_t s = 5; s <= 7; s++)
+        message(r, s);
+    cr_expect_str_eq(sent(r), "p7/500");
+    message(r, 8);
+    answer_with(r, SP_CODE_OK, 9, 9, 0);
+    cr_expect_str_eq(sent(r), "");
+    message(r, 9);
+    cr_expect_str_eq(sent(r), "A9");
+    acked(r, SP_CODE_OK, 9);
+    cr_expect(sp_inbox_is_settled(&r->in));
+    close_rig(r);
+}
+
 Test(inbox, not_bound_pulls_again)
 {
     struct rig *r = open_rig(16, EPOCH, 0);

@@ -136,6 +136,7 @@ Test(inbox_odd, a_refused_cursor_without_progress_binds_again)
     acked(r, SP_CODE_ACK_TOO_HIGH, 2);
     cr_expect_eq(strncmp(sent(r), "p2/", 3), 0);
     answer_with(r, SP_CODE_OK, 3, 3, 2);
+    message(r, 3);
     cr_expect_eq(strncmp(sent(r), "p3/", 3), 0, "some progress, not yet ours");
     answer_with(r, SP_CODE_OK, 3, 3, 2);
     cr_expect_not(r->in.is_bound);

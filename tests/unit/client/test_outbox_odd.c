@@ -232,3 +232,23 @@ Test(outbox_odd, a_body_that_is_gone)
     cr_expect_str_eq(told(r), "1:u");
     close_rig(r);
 }
+
+/* Storage that fails is asked again when its rest is over, but not for a message that may not go yet: such a
+ * deadline would stay in the past. */
+Test(outbox_odd, failing_storage_is_not_asked_for_what_may_not_go)
+{
+    struct rig *r = open_rig(8);
+    up(r);
+    sp_outbox_set_window(&r->box, 1);
+    (void)submit(r, "bob", "1");
+    (void)submit(r, "eve", "2");
+    cr_expect_str_eq(sent(r), "m1");
+    r->local.is_broken = true;
+    struct sp_outgoing m = {.to = {(const uint8_t *)"bob", 3}, .body = {(const uint8_t *)"3", 1}};
+    struct sp_msgid id;
+    cr_assert_eq(sp_outbox_submit(&r->box, &m, &id, r->now), SP_EIO);
+    r->now = sp_ledger_retry_at(&r->ledger);
+    cr_expect_str_eq(sent(r), "");
+    cr_expect_gt(sp_outbox_deadline(&r->box), r->now);
+    close_rig(r);
+}
