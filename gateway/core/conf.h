@@ -52,7 +52,7 @@
 #define SP_CONF_PULL_BYTES   (256U * 1024)
 #define SP_CONF_PULL_CHUNK   8            /* a stalled pull goes on when the link has room for so many */
 #define SP_CONF_PULL_IDS     8            /* answered pull ids that a session remembers */
-#define SP_CONF_PULL_STALL   (20 * SP_MS) /* a pull that met no slot of the links' memory rests so long */
+#define SP_CONF_PULL_STALL   (20 * SP_MS) /* a pull without a slot for its next message rests so long */
 #define SP_CONF_SPANS        16
 #define SP_CONF_STATUS_OPEN  4 /* STATUS:R of one session waiting for their answers */
 #define SP_CONF_STATUSES_MAX 4096

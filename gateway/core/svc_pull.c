@@ -172,7 +172,7 @@ static void advance(struct sp_session *s, uint64_t at)
 static bool send_entry(struct sp_gateway *g, struct sp_session *s, const struct sp_store_entry *e,
                        sp_time now)
 {
-    if (sp_session_room(s) == 0 || sp_carry_add(&s->carry, e->seq.v) != 0)
+    if (sp_session_room(s) == 0)
         return false;
     struct sp_frame f = {.kind = SP_KIND_MSG_N};
     f.u.msg_n = (struct sp_frame_msg_n){.flags = CLASS_NORMAL,
@@ -182,13 +182,15 @@ static bool send_entry(struct sp_gateway *g, struct sp_session *s, const struct 
                                         .at_ms = (uint64_t)e->at_us / 1000,
                                         .from = e->from.user.id,
                                         .body = e->body};
-    if (!sp_session_send(g, s, &f, SP_SESSION_REF_MSG_N | e->seq.v, now)) {
-        sp_carry_remove(&s->carry, e->seq.v);
-        s->pull.stalled_until = now + SP_CONF_PULL_STALL;
-        return false;
+    bool is_near = sp_carry_add(&s->carry, e->seq.v) == 0; /* to what the link still carries */
+    if (is_near && sp_session_send(g, s, &f, SP_SESSION_REF_MSG_N | e->seq.v, now)) {
+        g->stats.notices_sent++;
+        return true;
     }
-    g->stats.notices_sent++;
-    return true;
+    if (is_near)
+        sp_carry_remove(&s->carry, e->seq.v);
+    s->pull.stalled_until = now + SP_CONF_PULL_STALL;
+    return false;
 }
 
 /* Sends what the link has room for; the rest is read again later. */

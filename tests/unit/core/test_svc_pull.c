@@ -159,3 +159,27 @@ Test(svc_pull, empty_mailbox, .init = setup, .fini = teardown)
     cr_assert_eq(pull_a(b, 1)->n, 0);
     sp_puppet_destroy(&b);
 }
+
+/* What was confirmed by another device may lie far above what this one has not acknowledged. */
+Test(svc_pull, far_above_what_the_link_carries_waits, .init = setup, .fini = teardown)
+{
+    struct sp_puppet *a = connected("a", 1), *b = bound("b", 1, 0), *c = bound("b", 2, 0);
+    const struct sp_model_config deaf = {.delay_us = 1000, .loss = {0, 1}}, good = {.delay_us = 1000};
+    sp_rig_set_net(rig, c->endpoint, &deaf);
+    fill(a, "b", 1, 1100);
+    for (uint16_t i = 0; i < 3; i++) {
+        sp_puppet_send_pull(b, (uint16_t)(i + 2), 400U * i, 1, 500, true);
+        sp_rig_run(rig, 10 * SP_SECOND);
+    }
+    sp_puppet_send_ack(b, 9, 1050);
+    cr_assert_eq(sp_puppet_wait(b, SP_KIND_ACK_A, 1)->u.ack_a.code, SP_CODE_OK);
+    sp_puppet_send_pull(c, 2, 0, 1, 500, true);
+    sp_rig_run(rig, SP_SECOND);
+    cr_assert_not(has_notice(c, 1100));
+    sp_rig_set_net(rig, c->endpoint, &good);
+    sp_rig_run(rig, 60 * SP_SECOND);
+    cr_assert(has_notice(c, 1100));
+    sp_puppet_destroy(&a);
+    sp_puppet_destroy(&b);
+    sp_puppet_destroy(&c);
+}
