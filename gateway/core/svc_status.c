@@ -87,10 +87,20 @@ static void ask_store(struct sp_gateway *g, struct sp_status *st, sp_time now)
     sp_batch_add(&g->batch, &st->ask);
 }
 
+static bool is_open(const struct sp_session *s, uint16_t id)
+{
+    const struct sp_node *node;
+    SP_LIST_FOREACH (node, &s->statuses) {
+        if (SP_LIST_ITEM(node, const struct sp_status, node)->question.id == id)
+            return true;
+    }
+    return false;
+}
+
 void sp_svc_status_receive(struct sp_gateway *g, struct sp_session *s, const struct sp_frame_status_r *f,
                            sp_time now)
 {
-    if (s->statuses_n >= SP_CONF_STATUS_OPEN)
+    if (s->statuses_n >= SP_CONF_STATUS_OPEN || is_open(s, f->id)) /* asked again: the first is answered */
         return;
     struct sp_status *st = sp_pool_take(&g->statuses);
     if (st == NULL)

@@ -19,7 +19,8 @@ struct sp_status {
 };
 
 void sp_svc_status_init(struct sp_gateway *g);
-/* Takes a question; more than SP_CONF_STATUS_OPEN at once are left to the client's next try. */
+/* Takes a question; more than SP_CONF_STATUS_OPEN at once are left to the client's next try.  One whose id
+ * waits already is the same, asked again. */
 void sp_svc_status_receive(struct sp_gateway *g, struct sp_session *s, const struct sp_frame_status_r *f,
                            sp_time now);
 /* A message of this device came to its fate: questions that waited for it may go on. */

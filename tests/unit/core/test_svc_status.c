@@ -72,3 +72,19 @@ Test(svc_status, at_most_four_at_once, .init = setup, .fini = teardown)
     cr_assert_eq(sp_gateway_sessions(sp_rig_gateway(rig)), (size_t)0);
     sp_puppet_destroy(&a);
 }
+
+/* A client has four questions open and repeats them: a repeat takes no other's place. */
+Test(svc_status, one_asked_again_takes_no_room, .init = setup, .fini = teardown)
+{
+    struct sp_puppet *a = connected("a", 1);
+    sp_puppet_send_message(a, 2, 1, "b", "x"); /* waits for 1 */
+    for (uint16_t i = 0; i < 8; i++)
+        sp_puppet_send_status(a, i < 5 ? 1 : i - 3, 2);
+    sp_rig_run(rig, SP_SECOND);
+    sp_puppet_send_message(a, 1, 0, "b", "x");
+    sp_rig_run(rig, 5 * SP_SECOND);
+    cr_assert_eq(sp_puppet_note(a, SP_KIND_STATUS_A), (size_t)4);
+    for (uint16_t id = 1; id <= 4; id++)
+        cr_assert_eq(sp_puppet_wait(a, SP_KIND_STATUS_A, id)->u.status_a.id, id);
+    sp_puppet_destroy(&a);
+}
