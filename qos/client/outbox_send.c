@@ -65,7 +65,9 @@ static bool may_choose(const struct sp_outbox *o)
 static void choose_ready(struct sp_outbox *o, sp_time now)
 {
     while (may_choose(o)) {
-        struct sp_conversation *talk = TALK(sp_list_first(&o->active));
+        struct sp_node *first = sp_list_first(&o->active);
+        SP_ASSERT(first != NULL);
+        struct sp_conversation *talk = TALK(first);
         struct sp_node *head = sp_list_first(&talk->queued);
         SP_ASSERT(head != NULL); /* only conversations with queued messages are active */
         struct sp_outbox_entry *e = ENTRY(head, in_phase);
