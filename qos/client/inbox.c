@@ -152,8 +152,8 @@ static void fall_behind(struct sp_inbox *in, uint32_t confirmed, sp_time now)
     if (in->behind_tries > 0)
         wait = sp_pending_wait_us(SP_PENDING_PULL, in->behind_tries - 1, 3 * in->pto);
     in->behind_tries++;
-    if (in->seen >= in->kept)
-        in->seen = 0; /* it does not know that it has */
+    if (in->seen >= in->kept || in->is_behind)
+        in->seen = 0; /* it does not know that it has sent so much */
     in->is_behind = true;
     in->behind = in->behind_to = in->seen > confirmed ? in->seen : confirmed;
     in->behind_due = now + wait;
@@ -354,6 +354,7 @@ static int adopt(struct sp_inbox *in, sp_time now)
     in->head = in->resync.hi;
     in->loud = 0;
     in->is_behind = false;
+    in->seen = 0;
     note_hole(in, now);
     return 0;
 }

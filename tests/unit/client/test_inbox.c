@@ -454,6 +454,30 @@ Test(inbox, a_refused_cursor_waits_until_all_was_sent_again)
     close_rig(r);
 }
 
+/* The gateway does not even take the cursor that we went on from: from its own, then. */
+Test(inbox, a_cursor_refused_twice_starts_from_the_confirmed_one)
+{
+    struct rig *r = open_rig(16, EPOCH, 0);
+    bind_session(r);
+    for (uint32_t s = 1; s <= 9; s++)
+        message(r, s);
+    (void)told(r);
+    sp_inbox_session_lost(&r->in);
+    sp_inbox_session_up(&r->in, r->now);
+    (void)sent(r);
+    answer_with(r, SP_CODE_OK, 9, 9, 0);
+    message(r, 5);
+    cr_assert_eq(sp_inbox_keep(&r->in, 9, r->now), 0);
+    r->now += 20 * SP_MS;
+    cr_expect_str_eq(sent(r), "A9");
+    acked(r, SP_CODE_ACK_TOO_HIGH, 2);
+    cr_expect_str_eq(sent(r), "p5/500");
+    answer_with(r, SP_CODE_ACK_TOO_HIGH, 2, 9, 2);
+    r->now = sp_inbox_deadline(&r->in);
+    cr_expect_str_eq(sent(r), "p2/500");
+    close_rig(r);
+}
+
 Test(inbox, not_bound_pulls_again)
 {
     struct rig *r = open_rig(16, EPOCH, 0);
